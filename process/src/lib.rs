@@ -1,0 +1,32 @@
+//! What the tank drives: a machine's whole program, and the parts of a ready-made one.
+//!
+//! There are two seams. A [`Process`] is everything that runs on one machine: message bytes, disk answers,
+//! client requests and the passing of time go in; message bytes, disk requests, replies and the next deadline
+//! come out. [`Replica`] is a ready-made process, put together from three parts that can be swapped one by one:
+//! an [`Adapter`] (a Raft implementation), a [`LogStore`] (where its promises go) and a [`StateMachine`] (what it
+//! replicates).
+//!
+//! To test your own Raft, write an adapter. To test your whole server, write a process.
+//!
+//! Left out on purpose: threads, futures and clocks. A process is called, does its work and returns; so the
+//! same inputs give the same outputs, on every machine.
+
+mod process;
+mod observation;
+mod adapter;
+mod log_store;
+mod state_machine;
+mod replica;
+mod wal_store;
+
+pub use adapter::{Adapter, Boot, Committed, Outputs, Persist, RaftOptions, ReadOutcome, Recovered, Refusal};
+pub use log_store::{DiskQueue, LogStore, StoreError, StoreEvent};
+pub use observation::{Description, Observation, Promise, Role};
+pub use process::{
+    Chance, ClientId, Context, Control, Input, Label, LocalTime, Outcome, Output, Process, RequestId,
+};
+pub use raft_core;
+pub use raft_wal::disk;
+pub use replica::Replica;
+pub use state_machine::StateMachine;
+pub use wal_store::WalStore;

@@ -1,0 +1,22 @@
+//! What a [`Replica`](crate::Replica) replicates.
+
+use bytes::Bytes;
+
+use crate::process::RequestId;
+
+/// A deterministic state machine. Its state must depend on nothing but the commands applied, in order.
+pub trait StateMachine: Default + 'static {
+    /// Whether this request changes nothing, so that it can be served by [`query`](Self::query) without an
+    /// entry in the log.
+    fn is_query(request: &[u8]) -> bool;
+
+    /// Applies a command and returns the reply. A retry (a request applied before, known by its id) must not take
+    /// effect again and gets the first reply (§6.3).
+    fn apply(&mut self, id: RequestId, command: &[u8]) -> Bytes;
+
+    /// Answers a request that changes nothing.
+    fn query(&self, request: &[u8]) -> Bytes;
+
+    /// A digest of the whole state, sessions included.
+    fn digest(&self) -> u128;
+}

@@ -1,0 +1,93 @@
+//! The settings of a replica.
+
+use crate::id::{ByteCount, NodeId, Ticks};
+
+/// The settings of a replica. All replicas of a cluster should agree on the times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Who this replica is.
+    pub id: NodeId,
+    /// The base T of the election timeout: a follower waits between T and 2T - 1 for a leader. Longer than
+    /// the heartbeat interval, by enough to survive a few lost heartbeats.
+    pub election_timeout: Ticks,
+    /// The time between two heartbeats of a leader. At least one tick.
+    pub heartbeat_interval: Ticks,
+    /// Whether a server asks if it could win before it starts an election, so that one which was cut off does
+    /// not depose a healthy leader when it returns (§9.6).
+    pub pre_vote: bool,
+    /// Whether a leader that does not hear from a quorum for an election timeout steps down, and whether
+    /// voters that hear a leader refuse to elect another (§6.2, §4.2.3).
+    pub check_quorum: bool,
+    /// The most payload bytes in one `AppendEntries`. A single entry always fits.
+    pub max_message_bytes: ByteCount,
+    /// The most unanswered `AppendEntries` with entries to one follower. At least 1.
+    pub max_inflight_messages: usize,
+    /// The most unanswered payload bytes to one follower; the last message may overshoot. At least 1.
+    pub max_inflight_bytes: ByteCount,
+    /// Whether committed entries may be applied before this replica's own copy of them is durable. A quorum
+    /// holds them in any case; but a replica that crashes then recovers a log shorter than what it has applied, so
+    /// a state machine that survives crashes would be ahead of its log.
+    pub apply_before_durable: bool,
+    /// Whether to keep a record of what happens for [`Raft::take_events`](crate::Raft::take_events).
+    pub record_events: bool,
+}
+
+impl Config {
+    /// The default settings: an election timeout of 10 to 19 ticks, a heartbeat every 2, and everything that
+    /// makes a cluster calmer or safer switched on.
+    pub const fn new(id: NodeId) -> Self {
+        Self {
+            id,
+            election_timeout: Ticks(10),
+            heartbeat_interval: Ticks(2),
+            pre_vote: true,
+            check_quorum: true,
+            max_message_bytes: ByteCount(1 << 20),
+            max_inflight_messages: 256,
+            max_inflight_bytes: ByteCount::UNLIMITED,
+            apply_before_durable: false,
+            record_events: false,
+        }
+    }
+
+    /// Whether the settings make sense.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        if self.heartbeat_interval < Ticks(1) {
+            return Err(ConfigError::NoHeartbeat);
+        }
+        if self.election_timeout <= self.heartbeat_interval || Ticks(u64::MAX >> 2) < self.election_timeout {
+            return Err(ConfigError::ElectionTimeout {
+                election_timeout: self.election_timeout,
+                heartbeat_interval: self.heartbeat_interval,
+            });
+        }
+        if self.max_inflight_messages == 0 || self.max_inflight_bytes == ByteCount(0) {
+            return Err(ConfigError::NothingInflight);
+        }
+        Ok(())
+    }
+}
+
+/// Settings that make no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The heartbeat interval is zero.
+    #[error("heartbeat_interval must be at least 1 tick")]
+    NoHeartbeat,
+    /// Followers would give a leader up between two heartbeats, or the timeout is absurdly long.
+    #[error(
+        "election_timeout ({election_timeout}) must be longer than heartbeat_interval ({heartbeat_interval})"
+    )]
+    ElectionTimeout {
+        /// As configured.
+        election_timeout: Ticks,
+        /// As configured.
+        heartbeat_interval: Ticks,
+    },
+    /// No entry could ever be sent.
+    #[error("max_inflight_messages and max_inflight_bytes must be at least 1")]
+    NothingInflight,
+}

@@ -1,0 +1,193 @@
+//! Log entries, and runs of them that are contiguous by construction.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::ops::Range;
+
+use bytes::Bytes;
+
+use crate::id::{ByteCount, EntryId, LogIndex, Term};
+
+/// What an entry carries to the state machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Payload {
+    /// Nothing: the entry that a leader appends when its term begins, so that it can commit (§6.4).
+    Noop,
+    /// A command of the application, opaque to the core.
+    Command(Bytes),
+}
+
+impl Payload {
+    /// The size that quotas and limits count.
+    pub fn size(&self) -> ByteCount {
+        match self {
+            Self::Noop => ByteCount(0),
+            Self::Command(bytes) => ByteCount(bytes.len() as u64),
+        }
+    }
+}
+
+/// One entry of the log. Its index is where it stands: in a [`LogSlice`] or in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Entry {
+    /// The term of the leader that created it.
+    pub term: Term,
+    /// What it carries.
+    pub payload: Payload,
+}
+
+/// A run of log entries that follows the entry `prev`, with no gap and with terms that never decrease.
+///
+/// The entries are shared: cloning a slice, or narrowing it, copies no entry.
+#[derive(Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "RawLogSlice", into = "RawLogSlice"))]
+pub struct LogSlice {
+    prev: EntryId,
+    entries: Arc<[Entry]>,
+    range: Range<usize>,
+}
+
+impl LogSlice {
+    /// The entries that stand directly behind `prev`.
+    ///
+    /// # Errors
+    /// When a term is lower than the one before it, is zero or above [`Term::MAX`], or the last index would
+    /// pass [`LogIndex::MAX`].
+    pub fn new(prev: EntryId, entries: Vec<Entry>) -> Result<Self, LogSliceError> {
+        let last_index = (entries.len() as u64).saturating_add(prev.index.0);
+        if LogIndex::MAX < LogIndex(last_index) {
+            return Err(LogSliceError::IndexTooLarge { prev, len: entries.len() });
+        }
+        let mut term = prev.term;
+        for (index, entry) in (prev.index.0 + 1..).map(LogIndex).zip(&entries) {
+            if entry.term < term || entry.term == Term(0) || Term::MAX < entry.term {
+                return Err(LogSliceError::TermOutOfOrder { index, term: entry.term, previous: term });
+            }
+            term = entry.term;
+        }
+        let range = 0..entries.len();
+        Ok(Self { prev, entries: entries.into(), range })
+    }
+
+    /// A piece of a log, whose order the log vouches for.
+    pub(crate) fn of_log(prev: EntryId, entries: Arc<[Entry]>) -> Self {
+        let range = 0..entries.len();
+        Self { prev, entries, range }
+    }
+
+    /// No entries, standing behind `prev`.
+    pub fn empty(prev: EntryId) -> Self {
+        Self { prev, entries: Arc::new([]), range: 0..0 }
+    }
+
+    /// The entry that the first one follows.
+    pub fn prev(&self) -> EntryId {
+        self.prev
+    }
+
+    /// The id of the last entry, or `prev` when there is none.
+    pub fn last(&self) -> EntryId {
+        let index = LogIndex(self.prev.index.0 + self.len() as u64);
+        self.entries().last().map_or(self.prev, |entry| EntryId { term: entry.term, index })
+    }
+
+    /// The index of the first entry, or the one it would have.
+    pub fn first_index(&self) -> LogIndex {
+        self.prev.index.next()
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+
+    /// The entries in order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries[self.range.clone()]
+    }
+
+    /// The entries with their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (EntryId, &Entry)> {
+        let indexes = (self.prev.index.0 + 1..).map(LogIndex);
+        self.entries().iter().zip(indexes).map(|(entry, index)| (EntryId { term: entry.term, index }, entry))
+    }
+
+    /// The part behind `index`, which must lie within the slice (or be the index of `prev`).
+    pub fn after(&self, index: LogIndex) -> Option<Self> {
+        let skip = usize::try_from(index.0.checked_sub(self.prev.index.0)?).ok()?;
+        if skip == 0 {
+            return Some(self.clone());
+        }
+        let term = self.entries().get(skip - 1)?.term;
+        let range = self.range.start + skip..self.range.end;
+        Some(Self { prev: EntryId { term, index }, entries: Arc::clone(&self.entries), range })
+    }
+}
+
+impl PartialEq for LogSlice {
+    fn eq(&self, other: &Self) -> bool {
+        self.prev == other.prev && self.entries() == other.entries()
+    }
+}
+
+impl Eq for LogSlice {}
+
+impl core::fmt::Debug for LogSlice {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("LogSlice").field("prev", &self.prev).field("entries", &self.entries()).finish()
+    }
+}
+
+/// Why entries cannot stand in one [`LogSlice`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogSliceError {
+    /// Terms decrease along the log, or one is zero or too large.
+    #[error("the entry at {index} has term {}, after an entry of term {}", term.0, previous.0)]
+    TermOutOfOrder {
+        /// Where the offending entry stands.
+        index: LogIndex,
+        /// Its term.
+        term: Term,
+        /// The term of the entry before it.
+        previous: Term,
+    },
+    /// The last index would be too large.
+    #[error("{len} entries after {prev} pass the largest index")]
+    IndexTooLarge {
+        /// The entry before the slice.
+        prev: EntryId,
+        /// The number of entries.
+        len: usize,
+    },
+}
+
+/// The form in which a slice travels; reading it back re-checks everything.
+#[cfg(feature = "serde")]
+#[derive(serde::Serialize, serde::Deserialize)]
+struct RawLogSlice {
+    prev: EntryId,
+    entries: Vec<Entry>,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<RawLogSlice> for LogSlice {
+    type Error = LogSliceError;
+
+    fn try_from(raw: RawLogSlice) -> Result<Self, Self::Error> {
+        Self::new(raw.prev, raw.entries)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<LogSlice> for RawLogSlice {
+    fn from(slice: LogSlice) -> Self {
+        Self { prev: slice.prev, entries: slice.entries().to_vec() }
+    }
+}

@@ -1,0 +1,225 @@
+//! Why something was refused. A refusal changes nothing, and says what to do instead.
+
+use crate::{
+    config::ConfigError,
+    id::{EntryId, LogIndex, NodeId, Term, Ticks},
+    message::ReadPosition,
+};
+
+/// Why a replica cannot start from what was recovered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// The settings make no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The commit index points outside the log: storage lost entries, or kept a hard state that is newer than
+    /// its log.
+    #[error("the recovered commit index {commit} lies outside the recovered log ({base} to {last})")]
+    CommitOutsideLog {
+        /// The recovered commit index.
+        commit: LogIndex,
+        /// The entry before the recovered log.
+        base: EntryId,
+        /// The last recovered entry.
+        last: EntryId,
+    },
+    /// The log knows a later term than the hard state: storage forgot a term, and perhaps a vote.
+    #[error("the recovered term {} is older than the last entry {last}", term.0)]
+    TermBehindLog {
+        /// The recovered term.
+        term: Term,
+        /// The last recovered entry.
+        last: EntryId,
+    },
+}
+
+/// Why a message was refused. Nothing has changed; drop the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// It is addressed to another server.
+    #[error("the message is for {to}, this is {this}")]
+    WrongAddress {
+        /// Whom it is for.
+        to: NodeId,
+        /// Who we are.
+        this: NodeId,
+    },
+    /// It claims to come from this very server.
+    #[error("the message claims to come from {this}, which is this server")]
+    FromSelf {
+        /// Who we are.
+        this: NodeId,
+    },
+    /// A reply of a server that we would never have asked.
+    #[error("a reply from {from}, which is no member")]
+    UnknownPeer {
+        /// Who replied.
+        from: NodeId,
+    },
+    /// No server can be in this term.
+    #[error("no server can send this in {term}")]
+    ImpossibleTerm {
+        /// The message's term.
+        term: Term,
+    },
+    /// Entries of a later term than the leader that sends them.
+    #[error("entries up to {last} cannot come from a leader of {term}")]
+    EntriesFromTheFuture {
+        /// The last entry sent.
+        last: EntryId,
+        /// The sender's term.
+        term: Term,
+    },
+    /// Another server claims to lead the term that this one leads.
+    #[error("{from} claims to lead {term}, which this server leads: two leaders in one term")]
+    SecondLeader {
+        /// Who claims it.
+        from: NodeId,
+        /// The term.
+        term: Term,
+    },
+    /// It would replace an entry that is committed.
+    #[error("the entry {entry} conflicts with the log at or below the commit index {commit}")]
+    ConflictsWithCommitted {
+        /// The entry sent.
+        entry: EntryId,
+        /// Our commit index.
+        commit: LogIndex,
+    },
+    /// The leader believes our log to be longer than it is.
+    #[error("commit index {commit} lies beyond the end of the log at {last}: this log has lost entries")]
+    CommitBeyondLog {
+        /// What the leader says is committed here.
+        commit: LogIndex,
+        /// Our last entry.
+        last: EntryId,
+    },
+    /// A follower acknowledges what was never sent.
+    #[error("{from} acknowledges index {index}, but the log ends at {last}")]
+    AcknowledgesUnsent {
+        /// The follower.
+        from: NodeId,
+        /// The index it acknowledges.
+        index: LogIndex,
+        /// Our last entry.
+        last: EntryId,
+    },
+    /// A follower confirms a read that was never asked for.
+    #[error("{from} confirms read position {position:?}, which was never sent")]
+    ConfirmsUnsentRead {
+        /// The follower.
+        from: NodeId,
+        /// The position it confirms.
+        position: ReadPosition,
+    },
+}
+
+/// Why a command was not appended. It has had no effect and never will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// Only the leader appends. Ask it, or wait for one.
+    #[error("not the leader{}", Hint(*leader))]
+    NotLeader {
+        /// Who leads, if known.
+        leader: Option<NodeId>,
+    },
+    /// The leadership is being handed over. Ask the new leader in a moment.
+    #[error("the leadership is being transferred to {to}")]
+    Transferring {
+        /// Who is to lead.
+        to: NodeId,
+    },
+}
+
+/// Why a read was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Only the leader can say what is committed. Ask it.
+    #[error("not the leader{}", Hint(*leader))]
+    NotLeader {
+        /// Who leads, if known.
+        leader: Option<NodeId>,
+    },
+}
+
+/// Why an election was not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CampaignError {
+    /// It leads already.
+    #[error("already the leader of {term}")]
+    AlreadyLeader {
+        /// Its term.
+        term: Term,
+    },
+    /// It has no vote in this cluster.
+    #[error("{id} is not a voter")]
+    NotVoter {
+        /// Who we are.
+        id: NodeId,
+    },
+    /// The last possible term has been reached.
+    #[error("there is no term after {term}")]
+    TermsExhausted {
+        /// The current term.
+        term: Term,
+    },
+}
+
+/// Why the leadership is not being handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransferError {
+    /// There is nothing to hand over. Ask the leader.
+    #[error("not the leader{}", Hint(*leader))]
+    NotLeader {
+        /// Who leads, if known.
+        leader: Option<NodeId>,
+    },
+    /// The other has no vote, so it cannot lead.
+    #[error("{to} is not a voter")]
+    NotVoter {
+        /// Who was to lead.
+        to: NodeId,
+    },
+    /// It leads already.
+    #[error("{to} leads already")]
+    AlreadyLeader {
+        /// Who was to lead.
+        to: NodeId,
+    },
+}
+
+/// Why an election timeout was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an election timeout of {given} is outside {} to {} ticks", base.0, 2 * base.0 - 1)]
+pub struct TimeoutError {
+    /// What was given.
+    pub given: Ticks,
+    /// The configured base T.
+    pub base: Ticks,
+}
+
+/// Why an applied index was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "applied up to {given}, but only {applied} to {handed_out} can be: entries are applied in order, as handed out"
+)]
+pub struct AppliedError {
+    /// What was given.
+    pub given: LogIndex,
+    /// What is applied already.
+    pub applied: LogIndex,
+    /// The last index handed out to be applied.
+    pub handed_out: LogIndex,
+}
+
+/// Renders the known leader behind "not the leader".
+struct Hint(Option<NodeId>);
+
+impl core::fmt::Display for Hint {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            Some(leader) => write!(f, "; {leader} is"),
+            None => f.write_str(", and none is known"),
+        }
+    }
+}

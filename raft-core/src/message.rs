@@ -1,0 +1,118 @@
+//! What servers say to each other: the RPCs of Figure 2, and what the dissertation adds to them.
+
+use crate::{
+    entry::LogSlice,
+    id::{EntryId, LogIndex, NodeId, Term},
+};
+
+/// A message with its addresses and its term.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Envelope {
+    /// Who sent it.
+    pub from: NodeId,
+    /// Who is to receive it.
+    pub to: NodeId,
+    /// The sender's term. A pre-vote and a grant of it carry the term of the election to come instead, which
+    /// nobody has entered yet (§9.6).
+    pub term: Term,
+    /// What it says.
+    pub message: Message,
+}
+
+/// A position in the sequence of read requests of one leadership: what a round of heartbeats confirms (§6.4).
+/// It begins anew with every leader, so a reply to an earlier leadership confirms nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ReadPosition(pub u64);
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Message {
+    /// Would you vote for me? Asked before an election is started, so that a server that cannot win does not
+    /// disturb the others with a new term (§9.6).
+    RequestPreVote {
+        /// The last entry of the candidate's log.
+        last: EntryId,
+    },
+    /// The answer to [`RequestPreVote`](Self::RequestPreVote). It promises nothing.
+    RequestPreVoteReply {
+        /// Whether the sender would vote so.
+        granted: bool,
+    },
+    /// Vote for me (§3.4).
+    RequestVote {
+        /// The last entry of the candidate's log.
+        last: EntryId,
+        /// The leader asked for this election, so voters need not protect it (§3.10).
+        transfer: bool,
+    },
+    /// The answer to [`RequestVote`](Self::RequestVote). A grant is a promise: it leaves once the vote is durable.
+    RequestVoteReply {
+        /// Whether the vote was given.
+        granted: bool,
+    },
+    /// Append these entries to your log (§3.5).
+    AppendEntries {
+        /// The entries, and the entry they follow in the leader's log. May hold none, to probe or to tell the
+        /// commit index.
+        entries: LogSlice,
+        /// The leader's commit index.
+        commit: LogIndex,
+    },
+    /// The answer to [`AppendEntries`](Self::AppendEntries).
+    AppendEntriesReply(AppendOutcome),
+    /// I still lead (§3.4). Unlike in the paper it is not an empty `AppendEntries`: it asks nothing of the log.
+    Heartbeat {
+        /// The leader's commit index, as far as the receiver's log is known to match.
+        commit: LogIndex,
+        /// The latest read that waits for a round of heartbeats.
+        read: Option<ReadPosition>,
+    },
+    /// The answer to [`Heartbeat`](Self::Heartbeat).
+    HeartbeatReply {
+        /// The position of the heartbeat that is answered.
+        read: Option<ReadPosition>,
+    },
+    /// Start an election now: you are to lead (§3.10).
+    TimeoutNow,
+}
+
+/// What became of an [`AppendEntries`](Message::AppendEntries).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum AppendOutcome {
+    /// The sender's log equals the leader's up to here. It is a promise: it leaves once the entries are durable.
+    Matched {
+        /// The last index known to match.
+        index: LogIndex,
+    },
+    /// The sender's log does not hold the entry that the new ones follow.
+    Mismatched {
+        /// The index at which the leader probed.
+        probed: LogIndex,
+        /// The last entry of the sender's log that could still match, so that the leader skips whole terms
+        /// (§3.5, the optimisation at its end).
+        hint: EntryId,
+    },
+    /// The sender is in a later term, which the envelope tells; the message came from a leader of the past.
+    StaleTerm,
+}
+
+impl Message {
+    /// The message's name in the literature, for traces and statistics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::RequestPreVote { .. } => "RequestPreVote",
+            Self::RequestPreVoteReply { .. } => "RequestPreVoteReply",
+            Self::RequestVote { .. } => "RequestVote",
+            Self::RequestVoteReply { .. } => "RequestVoteReply",
+            Self::AppendEntries { .. } => "AppendEntries",
+            Self::AppendEntriesReply(_) => "AppendEntriesReply",
+            Self::Heartbeat { .. } => "Heartbeat",
+            Self::HeartbeatReply { .. } => "HeartbeatReply",
+            Self::TimeoutNow => "TimeoutNow",
+        }
+    }
+}

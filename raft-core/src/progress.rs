@@ -1,0 +1,247 @@
+//! What a leader knows of one follower (Figure 2, "nextIndex[]" and "matchIndex[]"), and how much it may send.
+//!
+//! Invariant: `matched < next`. Everything up to `matched` is on the follower's disk; everything before `next` has
+//! been sent, in the hope that it arrives.
+
+use alloc::collections::VecDeque;
+
+use crate::{
+    digest::Digest,
+    id::{ByteCount, LogIndex},
+    message::ReadPosition,
+};
+
+/// A follower, as its leader sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    matched: LogIndex,
+    next: LogIndex,
+    state: ProgressState,
+    /// No more `AppendEntries` until the follower is heard from.
+    paused: bool,
+    /// Heard from since the last time the leader counted its quorum (§6.2).
+    pub(crate) recently_active: bool,
+    /// The latest commit index the follower has been told.
+    commit_sent: LogIndex,
+    /// The latest read position the follower has confirmed.
+    pub(crate) read_confirmed: ReadPosition,
+}
+
+/// How a follower is sent entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProgressState {
+    /// Where its log agrees with the leader's is not known: one message at a time, until one matches.
+    Probe,
+    /// Its log is known to match: entries are sent ahead of the acknowledgements.
+    Replicate(Inflights),
+}
+
+impl Progress {
+    /// Nothing is known of the follower but that the leader's log ends before `next`.
+    pub(crate) fn new(next: LogIndex) -> Self {
+        Self {
+            matched: LogIndex(0),
+            next,
+            state: ProgressState::Probe,
+            paused: false,
+            recently_active: false,
+            commit_sent: LogIndex(0),
+            read_confirmed: ReadPosition(0),
+        }
+    }
+
+    /// Up to here the follower's log is known to equal the leader's.
+    pub fn matched(&self) -> LogIndex {
+        self.matched
+    }
+
+    /// The next entry to send.
+    pub fn next(&self) -> LogIndex {
+        self.next
+    }
+
+    /// How it is sent entries.
+    pub fn state(&self) -> &ProgressState {
+        &self.state
+    }
+
+    /// Whether it is sent no `AppendEntries` for now.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    pub(crate) fn is_probing(&self) -> bool {
+        matches!(self.state, ProgressState::Probe)
+    }
+
+    /// Whether entries may be put into the next message; an empty one may go out even when the window is full.
+    pub(crate) fn has_room(&self, limits: InflightLimits) -> bool {
+        match &self.state {
+            ProgressState::Probe => true,
+            ProgressState::Replicate(inflights) => !inflights.is_full(limits),
+        }
+    }
+
+    /// Back to one message at a time, from what is known to match.
+    pub(crate) fn become_probe(&mut self) {
+        self.state = ProgressState::Probe;
+        self.paused = false;
+        self.rewind_to(self.matched.next());
+    }
+
+    /// Entries may be sent ahead from now on.
+    pub(crate) fn become_replicate(&mut self) {
+        self.state = ProgressState::Replicate(Inflights::default());
+        self.paused = false;
+        self.next = self.matched.next();
+    }
+
+    /// Sets `next` back; what the follower was told of the commit index beyond it may not have arrived either.
+    fn rewind_to(&mut self, next: LogIndex) {
+        self.next = next.max(self.matched.next());
+        self.commit_sent = self.commit_sent.min(LogIndex(self.next.0 - 1));
+    }
+
+    /// An `AppendEntries` with entries up to `last` (none, if it lies before `next`) and `commit` was sent.
+    pub(crate) fn sent(
+        &mut self,
+        last: LogIndex,
+        bytes: ByteCount,
+        commit: LogIndex,
+        limits: InflightLimits,
+    ) {
+        let has_entries = self.next <= last;
+        match &mut self.state {
+            ProgressState::Probe => self.paused |= has_entries,
+            ProgressState::Replicate(inflights) => {
+                if has_entries {
+                    self.next = last.next();
+                    inflights.add(last, bytes);
+                }
+                self.paused = inflights.is_full(limits);
+            }
+        }
+        self.commit_sent = commit;
+    }
+
+    /// A heartbeat told the follower this commit index.
+    pub(crate) fn commit_told(&mut self, commit: LogIndex) {
+        self.commit_sent = commit;
+    }
+
+    /// Whether telling the follower of `commit` could move its commit index: it has not been told, and it has
+    /// been sent entries that it could commit.
+    pub(crate) fn can_learn_commit(&self, commit: LogIndex) -> bool {
+        self.commit_sent < commit && self.commit_sent.next() < self.next
+    }
+
+    /// The follower answered a heartbeat, so it may be sent something again.
+    pub(crate) fn resume(&mut self) {
+        self.paused = false;
+    }
+
+    /// The follower holds everything up to `index`. Whether that is news.
+    pub(crate) fn acknowledged(&mut self, index: LogIndex) -> bool {
+        if let ProgressState::Replicate(inflights) = &mut self.state {
+            inflights.free_to(index);
+        }
+        if index <= self.matched {
+            return false;
+        }
+        self.matched = index;
+        self.next = self.next.max(index.next());
+        self.paused = false;
+        true
+    }
+
+    /// The follower refused entries after `probed`, and may match up to `hint`. Whether the refusal was news:
+    /// one that answers an older message says nothing about the present.
+    pub(crate) fn rejected(&mut self, probed: LogIndex, hint: LogIndex) -> bool {
+        let news = match self.state {
+            ProgressState::Replicate(_) => self.matched < probed,
+            ProgressState::Probe => self.next == probed.next(),
+        };
+        if !news {
+            return false;
+        }
+        match self.state {
+            ProgressState::Replicate(_) => self.become_probe(),
+            ProgressState::Probe => {
+                self.rewind_to(probed.min(hint.next()));
+                self.paused = false;
+            }
+        }
+        true
+    }
+
+    pub(crate) fn assert_invariants(&self) {
+        assert!(self.matched < self.next, "matched {} but next {}", self.matched, self.next);
+    }
+
+    pub(crate) fn digest(&self, digest: &mut Digest) {
+        let Self { matched, next, state, paused, recently_active, commit_sent, read_confirmed } = self;
+        for number in [matched.0, next.0, commit_sent.0, read_confirmed.0] {
+            digest.number(number);
+        }
+        digest.flag(*paused);
+        digest.flag(*recently_active);
+        match state {
+            ProgressState::Probe => digest.number(u64::MAX),
+            ProgressState::Replicate(Inflights { messages, bytes }) => {
+                digest.number(messages.len() as u64);
+                digest.number(bytes.0);
+                for (last, size) in messages {
+                    digest.number(last.0);
+                    digest.number(size.0);
+                }
+            }
+        }
+    }
+}
+
+/// How much may be under way to one follower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InflightLimits {
+    pub(crate) messages: usize,
+    pub(crate) bytes: ByteCount,
+}
+
+/// The messages with entries that a follower has not acknowledged: a sliding window.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inflights {
+    /// For each message its last index and its size, oldest first.
+    messages: VecDeque<(LogIndex, ByteCount)>,
+    bytes: ByteCount,
+}
+
+impl Inflights {
+    /// How many messages are under way.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    fn is_full(&self, limits: InflightLimits) -> bool {
+        limits.messages <= self.messages.len() || limits.bytes <= self.bytes
+    }
+
+    fn add(&mut self, last: LogIndex, bytes: ByteCount) {
+        self.messages.push_back((last, bytes));
+        self.bytes.0 += bytes.0;
+    }
+
+    /// Everything up to `index` has arrived.
+    fn free_to(&mut self, index: LogIndex) {
+        while let Some(&(last, bytes)) = self.messages.front() {
+            if index < last {
+                break;
+            }
+            self.messages.pop_front();
+            self.bytes.0 -= bytes.0;
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Elections (§3.4, §3.6.1), with a survey before them (§9.6).
+
+use alloc::vec::Vec;
+
+use super::Raft;
+use crate::{
+    error::CampaignError,
+    event::Event,
+    id::{EntryId, NodeId, Term, Ticks},
+    message::{AppendOutcome, Envelope, Message},
+    quorum::VoteResult,
+    role::{Ballot, Role, RoleKind},
+};
+
+impl Raft {
+    /// Starts an election now, with the survey before it if the settings ask for one.
+    ///
+    /// # Errors
+    /// When it leads already, has no vote, or has run out of terms.
+    pub fn campaign(&mut self) -> Result<(), CampaignError> {
+        if self.role() == RoleKind::Leader {
+            return Err(CampaignError::AlreadyLeader { term: self.term() });
+        }
+        if !self.voters.contains(self.config.id) {
+            return Err(CampaignError::NotVoter { id: self.config.id });
+        }
+        if Term::MAX <= self.term() {
+            return Err(CampaignError::TermsExhausted { term: self.term() });
+        }
+        if self.config.pre_vote {
+            self.start_survey();
+        } else {
+            self.start_election(false);
+        }
+        self.assert_invariants();
+        Ok(())
+    }
+
+    /// Asks whether an election could be won. Changes nothing that others could see.
+    fn start_survey(&mut self) {
+        self.transition(Role::PreCandidate(Ballot::default()));
+        self.ask_voters(self.term().next(), &Message::RequestPreVote { last: self.log.last() });
+        // Nothing is promised by it, so there is nothing to wait for.
+        self.count_own_vote();
+    }
+
+    /// Enters a new term and asks for votes, its own first. That one counts once it is durable.
+    pub(super) fn start_election(&mut self, transfer: bool) {
+        self.enter_term(self.term().next());
+        self.cast_vote(self.config.id);
+        self.transition(Role::Candidate(Ballot::default()));
+        self.ask_voters(self.term(), &Message::RequestVote { last: self.log.last(), transfer });
+    }
+
+    fn ask_voters(&mut self, term: Term, message: &Message) {
+        let this = self.config.id;
+        let others = self.voters.iter().filter(|&voter| voter != this).collect::<Vec<_>>();
+        for voter in others {
+            self.send_in(term, voter, message.clone());
+        }
+    }
+
+    pub(super) fn count_own_vote(&mut self) {
+        self.count_vote(self.config.id, true);
+    }
+
+    /// Notes an answer and draws the consequence, if it decides the election.
+    fn count_vote(&mut self, voter: NodeId, granted: bool) {
+        let (Role::PreCandidate(ballot) | Role::Candidate(ballot)) = &mut self.role else {
+            return;
+        };
+        ballot.record(voter, granted);
+        match (ballot.result(&self.voters), self.role()) {
+            (VoteResult::Pending, _) => (),
+            (VoteResult::Won, RoleKind::PreCandidate) => self.start_election(false),
+            (VoteResult::Won, _) => self.become_leader(),
+            (VoteResult::Lost, _) => self.become_follower(self.term(), None),
+        }
+    }
+
+    /// Follows, in this term or a later one.
+    pub(super) fn become_follower(&mut self, term: Term, leader: Option<NodeId>) {
+        if self.term() < term {
+            self.enter_term(term);
+        }
+        self.transition(Role::Follower { leader });
+        if let Some(leader) = leader {
+            self.record(Event::LeaderKnown { leader, term });
+        }
+    }
+
+    fn enter_term(&mut self, term: Term) {
+        self.hard_state.enter_term(term);
+        self.writes.hard_state_changed();
+        self.record(Event::TermEntered { term });
+    }
+
+    fn cast_vote(&mut self, candidate: NodeId) {
+        if self.hard_state.cast_vote(candidate) {
+            self.writes.hard_state_changed();
+        }
+        self.record(Event::VoteGranted { candidate, term: self.term() });
+    }
+
+    /// Whether this server hears a leader, so that it will not help to depose it (§4.2.3).
+    pub(super) fn protects_leader(&self) -> bool {
+        self.config.check_quorum
+            && self.leader().is_some()
+            && self.election_elapsed < self.config.election_timeout
+    }
+
+    /// Answers a request for a pre-vote. No promise is made: the same answer may go to several candidates.
+    pub(super) fn on_request_pre_vote(&mut self, from: NodeId, term: Term, last: EntryId) {
+        let free = self.term() < term || self.may_vote_for(from);
+        if free && self.log.last() <= last {
+            // The answer names the election it is for, which nobody has entered yet.
+            self.send_in(term, from, Message::RequestPreVoteReply { granted: true });
+        } else {
+            self.record(Event::VoteRefused { candidate: from, term, last });
+            self.send(from, Message::RequestPreVoteReply { granted: false });
+        }
+    }
+
+    /// Answers a request for a vote in the current term: to a log at least as complete as ours, and once (§3.6.1).
+    pub(super) fn on_request_vote(&mut self, from: NodeId, last: EntryId) {
+        let granted = self.may_vote_for(from) && self.log.last() <= last;
+        if granted {
+            self.cast_vote(from);
+            self.election_elapsed = Ticks(0);
+        } else {
+            self.record(Event::VoteRefused { candidate: from, term: self.term(), last });
+        }
+        self.send(from, Message::RequestVoteReply { granted });
+    }
+
+    /// Whether the vote of the current term is still free, or was this candidate's already.
+    fn may_vote_for(&self, candidate: NodeId) -> bool {
+        match self.hard_state.vote() {
+            Some(vote) => vote == candidate,
+            None => self.leader().is_none(),
+        }
+    }
+
+    pub(super) fn on_pre_vote_reply(&mut self, from: NodeId, term: Term, granted: bool) {
+        // A grant counts for the election it names only. A refusal comes in the voter's own term.
+        let concerns_us = if granted { term == self.term().next() } else { term == self.term() };
+        if self.role() == RoleKind::PreCandidate && concerns_us {
+            self.count_vote(from, granted);
+        }
+    }
+
+    pub(super) fn on_vote_reply(&mut self, from: NodeId, granted: bool) {
+        if self.role() == RoleKind::Candidate {
+            self.count_vote(from, granted);
+        }
+    }
+
+    /// The leader wants us to lead. It asked for the election itself, so nobody is surveyed first (§3.10).
+    pub(super) fn on_timeout_now(&mut self) {
+        let eligible = self.voters.contains(self.config.id) && self.term() < Term::MAX;
+        if self.role() == RoleKind::Follower && eligible {
+            self.start_election(true);
+        }
+    }
+
+    /// Answers a message of an earlier term, if an answer helps.
+    pub(super) fn answer_the_past(&mut self, envelope: &Envelope) {
+        match &envelope.message {
+            // A leader that was cut off may be heard again when everybody else has moved on. It learns of the
+            // new term from us: with pre-vote we would not raise it ourselves to make it step down.
+            Message::AppendEntries { .. } | Message::Heartbeat { .. }
+                if self.config.check_quorum || self.config.pre_vote =>
+            {
+                self.send(envelope.from, Message::AppendEntriesReply(AppendOutcome::StaleTerm));
+            }
+            // A candidate whose log is ahead but whose term is behind could not win without learning ours.
+            Message::RequestPreVote { .. } => {
+                self.send(envelope.from, Message::RequestPreVoteReply { granted: false });
+            }
+            Message::AppendEntries { .. }
+            | Message::Heartbeat { .. }
+            | Message::RequestPreVoteReply { .. }
+            | Message::RequestVote { .. }
+            | Message::RequestVoteReply { .. }
+            | Message::AppendEntriesReply(_)
+            | Message::HeartbeatReply { .. }
+            | Message::TimeoutNow => (),
+        }
+    }
+}

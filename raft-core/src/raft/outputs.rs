@@ -1,0 +1,142 @@
+//! What leaves a replica, and what comes back when it is done.
+
+use super::Raft;
+use crate::{
+    error::AppliedError,
+    event::Event,
+    id::{LogIndex, NodeId, Term, Ticks},
+    message::{AppendOutcome, Envelope, Message},
+    ready::{Ready, SoftState},
+    role::{Role, RoleKind},
+    write::{Receipt, ReceiptError},
+};
+
+impl Raft {
+    /// Sends a message in the current term.
+    pub(super) fn send(&mut self, to: NodeId, message: Message) {
+        self.send_in(self.term(), to, message);
+    }
+
+    /// Sends a message, at once or with the next write.
+    pub(super) fn send_in(&mut self, term: Term, to: NodeId, message: Message) {
+        let envelope = Envelope { from: self.config.id, to, term, message };
+        if self.may_leave(&envelope.message) {
+            self.messages.push(envelope);
+        } else {
+            self.writes.gate(envelope);
+        }
+    }
+
+    /// Whether what a message promises is durable already. This is the whole of "persist before send".
+    fn may_leave(&self, message: &Message) -> bool {
+        match message {
+            // A leader's word. Its term and its vote were durable before anybody could vote for it, and its
+            // entries count for it only once they are durable here too (§10.2.1).
+            Message::AppendEntries { .. } | Message::Heartbeat { .. } | Message::TimeoutNow => true,
+            // A vote for itself is in a candidate's request, and whoever grants it relies on the log it claims.
+            Message::RequestVote { last, .. } => {
+                !self.writes.hard_state_pending() && last.index <= self.log.durable()
+            }
+            Message::AppendEntriesReply(AppendOutcome::Matched { index }) => {
+                !self.writes.hard_state_pending() && *index <= self.log.durable()
+            }
+            // The term alone.
+            Message::RequestPreVote { .. }
+            | Message::RequestPreVoteReply { .. }
+            | Message::RequestVoteReply { .. }
+            | Message::AppendEntriesReply(AppendOutcome::Mismatched { .. } | AppendOutcome::StaleTerm)
+            | Message::HeartbeatReply { .. } => !self.writes.hard_state_pending(),
+        }
+    }
+
+    fn current_soft_state(&self) -> SoftState {
+        SoftState { role: self.role(), leader: self.leader() }
+    }
+
+    /// Whether [`ready`](Self::ready) would return something.
+    pub fn has_ready(&self) -> bool {
+        !self.messages.is_empty()
+            || self.log.has_unwritten()
+            || self.writes.is_due()
+            || self.log.has_applicable(self.config.apply_before_durable)
+            || !self.read_states.is_empty()
+            || self.soft_state != self.current_soft_state()
+    }
+
+    /// Everything there is to do, or `None`. What is returned is not returned again: a driver does all of it.
+    /// It may be called again before the writes of earlier calls are durable.
+    pub fn ready(&mut self) -> Option<Ready> {
+        if !self.has_ready() {
+            return None;
+        }
+        let entries = self.log.take_unwritten();
+        let write = (entries.is_some() || self.writes.is_due())
+            .then(|| self.writes.next(self.hard_state, self.log.commit(), entries, self.log.last().index));
+        let soft_state = self.current_soft_state();
+        let soft_state_changed = core::mem::replace(&mut self.soft_state, soft_state) != soft_state;
+        Some(Ready {
+            messages: core::mem::take(&mut self.messages),
+            write,
+            committed: self.log.take_applicable(self.config.apply_before_durable),
+            reads: core::mem::take(&mut self.read_states),
+            soft_state: soft_state_changed.then_some(soft_state),
+        })
+    }
+
+    /// A write is durable. It may be what a candidate's own vote or a leader's commit waited for.
+    ///
+    /// # Errors
+    /// When the receipt is not that of the oldest write under way, or not this replica's at all. Nothing has
+    /// changed then, and the write still counts as not durable.
+    pub fn on_persisted(&mut self, receipt: Receipt) -> Result<(), ReceiptError> {
+        let write = self.writes.acknowledge(receipt)?;
+        self.log.persisted(write.log_end);
+        match self.role() {
+            RoleKind::Candidate if !self.writes.hard_state_pending() => self.count_own_vote(),
+            RoleKind::Leader => self.advance_commit(),
+            RoleKind::Follower | RoleKind::PreCandidate | RoleKind::Candidate => (),
+        }
+        self.assert_invariants();
+        Ok(())
+    }
+
+    /// The state machine has applied everything up to `index`.
+    ///
+    /// # Errors
+    /// When `index` goes back, or beyond what was handed out.
+    pub fn on_applied(&mut self, index: LogIndex) -> Result<(), AppliedError> {
+        let (applied, handed_out) = (self.log.applied(), self.log.handed_out());
+        if index < applied || handed_out < index {
+            return Err(AppliedError { given: index, applied, handed_out });
+        }
+        self.log.applied_to(index);
+        Ok(())
+    }
+
+    /// Moves the commit index, if it is behind, and says so.
+    pub(super) fn commit_to(&mut self, index: LogIndex) -> bool {
+        let moved = self.log.commit_to(index);
+        if moved {
+            self.record(Event::Committed { index });
+        }
+        moved
+    }
+
+    /// The one place where a role begins, and with it where the previous one ends.
+    pub(super) fn transition(&mut self, role: Role) {
+        if let Role::Leader(leader) = &mut self.role {
+            self.read_states.extend(leader.reads.lose());
+        }
+        let from = self.role.kind();
+        self.role = role;
+        let to = self.role.kind();
+        // A survey is not an election yet: it leaves the timer running, so that it is repeated if it fails.
+        if to != RoleKind::PreCandidate {
+            self.election_elapsed = Ticks(0);
+            self.election_timeout = None;
+        }
+        if from != to {
+            self.record(Event::RoleChanged { from, to, term: self.term() });
+        }
+    }
+}

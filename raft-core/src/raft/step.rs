@@ -1,0 +1,210 @@
+//! Messages from peers: what is refused, what a term decides, and who answers.
+
+use core::cmp::Ordering;
+
+use super::Raft;
+use crate::{
+    entry::LogSlice,
+    error::StepError,
+    event::Event,
+    id::{LogIndex, NodeId, Term, Ticks},
+    message::{AppendOutcome, Envelope, Message, ReadPosition},
+    role::Role,
+};
+
+impl Raft {
+    /// Takes a message of a peer.
+    ///
+    /// # Errors
+    /// When no correct peer can have sent it to us. Nothing has changed then.
+    pub fn step(&mut self, envelope: Envelope) -> Result<(), StepError> {
+        self.validate(&envelope)?;
+        match envelope.term.cmp(&self.term()) {
+            Ordering::Less => self.answer_the_past(&envelope),
+            Ordering::Equal => self.dispatch(envelope),
+            Ordering::Greater => {
+                if self.follow_into_term(&envelope) {
+                    self.dispatch(envelope);
+                }
+            }
+        }
+        self.assert_invariants();
+        Ok(())
+    }
+
+    /// Takes the consequences of a later term (§3.3). Whether the message is to be answered.
+    fn follow_into_term(&mut self, envelope: &Envelope) -> bool {
+        let Envelope { from, to: _, term, message } = envelope;
+        let is_protected = match message {
+            Message::RequestPreVote { .. } => self.protects_leader(),
+            Message::RequestVote { transfer, .. } => !transfer && self.protects_leader(),
+            _ => false,
+        };
+        if is_protected {
+            self.record(Event::CandidateIgnored { candidate: *from, term: *term });
+            return false;
+        }
+        match message {
+            // These speak of a term that nobody has entered.
+            Message::RequestPreVote { .. } | Message::RequestPreVoteReply { granted: true } => (),
+            Message::AppendEntries { .. } | Message::Heartbeat { .. } => {
+                self.become_follower(*term, Some(*from));
+            }
+            Message::RequestPreVoteReply { granted: false }
+            | Message::RequestVote { .. }
+            | Message::RequestVoteReply { .. }
+            | Message::AppendEntriesReply(_)
+            | Message::HeartbeatReply { .. }
+            | Message::TimeoutNow => self.become_follower(*term, None),
+        }
+        true
+    }
+
+    /// Hands a message of the current term (or a pre-vote for a later one) to whom it concerns.
+    fn dispatch(&mut self, Envelope { from, to: _, term, message }: Envelope) {
+        match message {
+            Message::RequestPreVote { last } => self.on_request_pre_vote(from, term, last),
+            Message::RequestPreVoteReply { granted } => self.on_pre_vote_reply(from, term, granted),
+            Message::RequestVote { last, transfer: _ } => self.on_request_vote(from, last),
+            Message::RequestVoteReply { granted } => self.on_vote_reply(from, granted),
+            Message::AppendEntries { entries, commit } => {
+                self.heard_from_leader(from);
+                self.on_append_entries(from, &entries, commit);
+            }
+            Message::AppendEntriesReply(outcome) => self.on_append_reply(from, outcome),
+            Message::Heartbeat { commit, read } => {
+                self.heard_from_leader(from);
+                self.on_heartbeat(from, commit, read);
+            }
+            Message::HeartbeatReply { read } => self.on_heartbeat_reply(from, read),
+            Message::TimeoutNow => self.on_timeout_now(),
+        }
+    }
+
+    /// The leader of the current term gave a sign of life.
+    fn heard_from_leader(&mut self, leader: NodeId) {
+        match &self.role {
+            Role::Follower { leader: Some(_) } => (),
+            // An election that somebody else has won, or a leader not heard of before.
+            _ => self.learn_leader(leader),
+        }
+        self.election_elapsed = Ticks(0);
+    }
+
+    fn learn_leader(&mut self, leader: NodeId) {
+        if let Role::Follower { leader: known } = &mut self.role {
+            *known = Some(leader);
+            self.record(Event::LeaderKnown { leader, term: self.term() });
+        } else {
+            self.become_follower(self.term(), Some(leader));
+        }
+    }
+
+    /// Whether a correct peer can have sent this to us.
+    fn validate(&self, envelope: &Envelope) -> Result<(), StepError> {
+        let Envelope { from, to, term, message } = envelope;
+        let this = self.config.id;
+        if *to != this {
+            return Err(StepError::WrongAddress { to: *to, this });
+        }
+        if *from == this {
+            return Err(StepError::FromSelf { this });
+        }
+        if *term == Term(0) || Term::MAX < *term {
+            return Err(StepError::ImpossibleTerm { term: *term });
+        }
+        match message {
+            Message::AppendEntries { entries, commit: _ } => self.validate_append(*from, *term, entries),
+            Message::Heartbeat { commit, read: _ } => self.validate_heartbeat(*from, *term, *commit),
+            Message::AppendEntriesReply(outcome) => {
+                self.validate_member(*from)?;
+                self.validate_append_reply(*from, *term, *outcome)
+            }
+            Message::HeartbeatReply { read } => {
+                self.validate_member(*from)?;
+                self.validate_confirmation(*from, *term, *read)
+            }
+            Message::RequestPreVoteReply { .. } | Message::RequestVoteReply { .. } => {
+                self.validate_member(*from)
+            }
+            Message::RequestPreVote { .. } | Message::RequestVote { .. } | Message::TimeoutNow => Ok(()),
+        }
+    }
+
+    fn validate_member(&self, from: NodeId) -> Result<(), StepError> {
+        if self.voters.contains(from) { Ok(()) } else { Err(StepError::UnknownPeer { from }) }
+    }
+
+    /// A term has one leader (Figure 3, Election Safety).
+    fn validate_leader(&self, from: NodeId, term: Term) -> Result<(), StepError> {
+        match self.leader() {
+            Some(leader) if term == self.term() && leader != from => {
+                Err(StepError::SecondLeader { from, term })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn validate_append(&self, from: NodeId, term: Term, entries: &LogSlice) -> Result<(), StepError> {
+        let last = entries.last();
+        if term < last.term {
+            return Err(StepError::EntriesFromTheFuture { last, term });
+        }
+        self.validate_leader(from, term)?;
+        if term < self.term() {
+            return Ok(());
+        }
+        // A leader holds every committed entry (Figure 3, Leader Completeness).
+        let commit = self.log.commit();
+        let ids = core::iter::once(entries.prev()).chain(entries.iter().map(|(id, _)| id));
+        let conflict = ids
+            .take_while(|id| id.index <= commit)
+            .find(|id| self.log.term(id.index).is_some_and(|term| term != id.term));
+        match conflict {
+            Some(entry) => Err(StepError::ConflictsWithCommitted { entry, commit }),
+            None => Ok(()),
+        }
+    }
+
+    fn validate_heartbeat(&self, from: NodeId, term: Term, commit: LogIndex) -> Result<(), StepError> {
+        self.validate_leader(from, term)?;
+        let last = self.log.last();
+        if self.term() <= term && last.index < commit {
+            return Err(StepError::CommitBeyondLog { commit, last });
+        }
+        Ok(())
+    }
+
+    fn validate_append_reply(
+        &self,
+        from: NodeId,
+        term: Term,
+        outcome: AppendOutcome,
+    ) -> Result<(), StepError> {
+        let last = self.log.last();
+        match (&self.role, outcome) {
+            (Role::Leader(_), AppendOutcome::Matched { index })
+                if term == self.term() && last.index < index =>
+            {
+                Err(StepError::AcknowledgesUnsent { from, index, last })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn validate_confirmation(
+        &self,
+        from: NodeId,
+        term: Term,
+        read: Option<ReadPosition>,
+    ) -> Result<(), StepError> {
+        match (&self.role, read) {
+            (Role::Leader(leader), Some(position))
+                if term == self.term() && leader.reads.last_position() < position =>
+            {
+                Err(StepError::ConfirmsUnsentRead { from, position })
+            }
+            _ => Ok(()),
+        }
+    }
+}

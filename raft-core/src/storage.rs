@@ -1,0 +1,106 @@
+//! Storage for drivers that work synchronously, and the loop that goes with it.
+
+use alloc::vec::Vec;
+
+use crate::{
+    entry::{Entry, LogSlice},
+    hard_state::HardState,
+    id::{EntryId, LogIndex},
+    message::Envelope,
+    quorum::Voters,
+    raft::{Raft, Recovered},
+    read::ReadState,
+    write::Write,
+};
+
+/// Where a driver keeps what must survive a crash.
+pub trait Storage {
+    /// What can go wrong. A driver cannot go on after it: nobody knows then what is durable.
+    type Error;
+
+    /// Makes a write durable; returns once it is.
+    ///
+    /// # Errors
+    /// When the storage failed.
+    fn persist(&mut self, write: &Write) -> Result<(), Self::Error>;
+
+    /// What a replica needs to start again.
+    ///
+    /// # Errors
+    /// When the storage failed, or what it holds is damaged.
+    fn recover(&self) -> Result<Recovered, Self::Error>;
+}
+
+/// Does everything a replica has to say, with a storage that blocks: persists, then sends, then applies. Returns
+/// the reads that were answered.
+///
+/// Leaders' messages leave before the write, everything that promises something after it.
+///
+/// # Errors
+/// When the storage fails; the replica must not be used any more.
+pub fn handle_ready<S: Storage>(
+    raft: &mut Raft,
+    storage: &mut S,
+    mut send: impl FnMut(Envelope),
+    mut apply: impl FnMut(&LogSlice),
+) -> Result<Vec<ReadState>, S::Error> {
+    let mut reads = Vec::new();
+    while let Some(ready) = raft.ready() {
+        ready.messages.into_iter().for_each(&mut send);
+        if let Some(write) = ready.write {
+            storage.persist(&write)?;
+            let durable = write.durable();
+            durable.messages.into_iter().for_each(&mut send);
+            raft.on_persisted(durable.receipt).expect("writes are acknowledged one by one, in order");
+        }
+        if let Some(committed) = ready.committed {
+            apply(&committed);
+            raft.on_applied(committed.last().index).expect("entries are applied as they are handed out");
+        }
+        reads.extend(ready.reads);
+    }
+    Ok(reads)
+}
+
+/// Storage that forgets everything when the program ends: for tests, examples and first steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryStorage {
+    hard_state: HardState,
+    commit: LogIndex,
+    voters: Voters,
+    prev: EntryId,
+    entries: Vec<Entry>,
+}
+
+impl MemoryStorage {
+    /// Storage that holds this.
+    pub fn new(recovered: Recovered) -> Self {
+        let Recovered { hard_state, commit, voters, log } = recovered;
+        Self { hard_state, commit, voters, prev: log.prev(), entries: log.entries().to_vec() }
+    }
+}
+
+impl Storage for MemoryStorage {
+    type Error = core::convert::Infallible;
+
+    fn persist(&mut self, write: &Write) -> Result<(), Self::Error> {
+        if let Some(entries) = write.entries() {
+            let kept = entries.prev().index.0 - self.prev.index.0;
+            self.entries.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+            self.entries.extend_from_slice(entries.entries());
+        }
+        self.hard_state = write.hard_state().unwrap_or(self.hard_state);
+        self.commit = write.commit();
+        Ok(())
+    }
+
+    fn recover(&self) -> Result<Recovered, Self::Error> {
+        let log = LogSlice::new(self.prev, self.entries.clone());
+        Ok(Recovered {
+            hard_state: self.hard_state,
+            commit: self.commit,
+            voters: self.voters.clone(),
+            log: log.expect("the entries of one replica's writes are in order"),
+        })
+    }
+}

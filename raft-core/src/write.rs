@@ -1,0 +1,261 @@
+//! Persist before send, in types (§3.8; Figure 2: "updated on stable storage before responding to RPCs").
+//!
+//! A promise that rests on unwritten state (a vote, an acknowledgement) travels *inside* the [`Write`] it rests
+//! on. It can be looked at there, but it can be taken out only by [`Write::durable`], the one line at which a
+//! driver claims that its storage has done its work. A driver that forgets a write goes silent; it cannot
+//! vote twice.
+//!
+//! Gated messages cannot be sent early:
+//!
+//! ```compile_fail,E0507
+//! fn send(envelope: raft_core::Envelope) {}
+//! fn too_early(write: &raft_core::Write) {
+//!     send(write.gated()[0]);
+//! }
+//! ```
+//!
+//! A write cannot be claimed durable twice:
+//!
+//! ```compile_fail,E0382
+//! fn twice(write: raft_core::Write) {
+//!     let first = write.durable();
+//!     let second = write.durable();
+//! }
+//! ```
+//!
+//! A receipt cannot be made up:
+//!
+//! ```compile_fail,E0451
+//! fn forged(number: raft_core::WriteNumber) -> raft_core::Receipt {
+//!     raft_core::Receipt { number, ..panic!() }
+//! }
+//! ```
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+use crate::{
+    digest::Digest,
+    entry::LogSlice,
+    hard_state::HardState,
+    id::{LogIndex, NodeId},
+    message::Envelope,
+};
+
+/// The number of a write within an incarnation. The first is 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WriteNumber(pub u64);
+
+/// One life of a replica, between two restarts. The driver numbers them, and never uses a number again while
+/// receipts of that life may still be about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Incarnation(pub u64);
+
+/// State to make durable, with the messages that must wait for it.
+///
+/// Writes are numbered without gaps, may be carried out side by side, and are acknowledged in order. All of one
+/// write must become durable at once or in this order: entries, hard state. It is not `Clone`: there is one
+/// claim to make about it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Write {
+    receipt: Receipt,
+    hard_state: Option<HardState>,
+    commit: LogIndex,
+    entries: Option<LogSlice>,
+    gated: Vec<Envelope>,
+}
+
+impl Write {
+    /// Its place in the order of writes.
+    pub fn number(&self) -> WriteNumber {
+        self.receipt.number
+    }
+
+    /// Term and vote, if they have changed.
+    pub fn hard_state(&self) -> Option<HardState> {
+        self.hard_state
+    }
+
+    /// The commit index by now. It need not survive; if it does, less has to be learned again after a restart.
+    pub fn commit(&self) -> LogIndex {
+        self.commit
+    }
+
+    /// Entries to append. They replace everything in storage from the first of them on.
+    pub fn entries(&self) -> Option<&LogSlice> {
+        self.entries.as_ref()
+    }
+
+    /// Whether anything in it must reach the disk. Without, it only keeps its messages behind earlier writes.
+    pub fn is_empty(&self) -> bool {
+        self.hard_state.is_none() && self.entries.is_none()
+    }
+
+    /// The messages that wait for it, to look at.
+    pub fn gated(&self) -> &[Envelope] {
+        &self.gated
+    }
+
+    /// Claims that this write, and every write before it, is durable. Releases the messages that waited and
+    /// yields the receipt for [`Raft::on_persisted`](crate::Raft::on_persisted).
+    ///
+    /// This is the one claim that a driver makes, and the one line to audit in it.
+    pub fn durable(self) -> Durable {
+        Durable { messages: self.gated, receipt: self.receipt }
+    }
+}
+
+/// What a durable write sets free.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the messages are to be sent and the receipt is to be handed back"]
+pub struct Durable {
+    /// The messages that waited. They may leave in any order, late, or never.
+    pub messages: Vec<Envelope>,
+    /// For [`Raft::on_persisted`](crate::Raft::on_persisted).
+    pub receipt: Receipt,
+}
+
+/// Stands for a write that is durable. Only [`Write::durable`] makes one.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "hand it to `Raft::on_persisted`"]
+pub struct Receipt {
+    node: NodeId,
+    incarnation: Incarnation,
+    number: WriteNumber,
+}
+
+/// Why a receipt was not taken. The write it stands for counts as not yet durable.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReceiptError {
+    /// It was issued by another replica, or by this one before a restart.
+    #[error("the receipt belongs to {node} in {incarnation:?}")]
+    Foreign {
+        /// Whose receipt it is.
+        node: NodeId,
+        /// Of which incarnation.
+        incarnation: Incarnation,
+    },
+    /// An earlier write has not been acknowledged: acknowledge in the order of the writes.
+    #[error("the receipt is for write {}, but write {} is due first", given.0, due.0)]
+    OutOfOrder {
+        /// The write acknowledged.
+        given: WriteNumber,
+        /// The oldest write that waits.
+        due: WriteNumber,
+    },
+}
+
+/// The books on writes: what must go into the next one, and which are under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Writes {
+    node: NodeId,
+    incarnation: Incarnation,
+    last_number: WriteNumber,
+    /// Handed out and not yet acknowledged, by ascending number.
+    under_way: VecDeque<UnderWay>,
+    /// Whether term or vote have changed since they were last handed out.
+    hard_state_dirty: bool,
+    /// Messages for the next write.
+    gated: Vec<Envelope>,
+}
+
+/// What the acknowledgement of a write will mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnderWay {
+    number: WriteNumber,
+    has_hard_state: bool,
+    /// The log is durable up to here, once this write is. Lowered when the log is truncated meanwhile: an
+    /// acknowledgement that comes late must not vouch for entries that were written over since.
+    pub(crate) log_end: LogIndex,
+}
+
+impl Writes {
+    pub(crate) fn new(node: NodeId, incarnation: Incarnation) -> Self {
+        Self {
+            node,
+            incarnation,
+            last_number: WriteNumber(0),
+            under_way: VecDeque::new(),
+            hard_state_dirty: false,
+            gated: Vec::new(),
+        }
+    }
+
+    pub(crate) fn hard_state_changed(&mut self) {
+        self.hard_state_dirty = true;
+    }
+
+    /// The log was truncated: no write under way vouches for anything behind `kept`.
+    pub(crate) fn log_truncated(&mut self, kept: LogIndex) {
+        for write in &mut self.under_way {
+            write.log_end = write.log_end.min(kept);
+        }
+    }
+
+    /// Whether term or vote are on their way to the disk still.
+    pub(crate) fn hard_state_pending(&self) -> bool {
+        self.hard_state_dirty || self.under_way.iter().any(|write| write.has_hard_state)
+    }
+
+    /// Keeps a message for the next write.
+    pub(crate) fn gate(&mut self, envelope: Envelope) {
+        self.gated.push(envelope);
+    }
+
+    /// Whether there is anything to hand out, apart from entries.
+    pub(crate) fn is_due(&self) -> bool {
+        self.hard_state_dirty || !self.gated.is_empty()
+    }
+
+    /// Hands out the next write. `log_end` is the end of the log with `entries` in it.
+    pub(crate) fn next(
+        &mut self,
+        hard_state: HardState,
+        commit: LogIndex,
+        entries: Option<LogSlice>,
+        log_end: LogIndex,
+    ) -> Write {
+        self.last_number.0 += 1;
+        let number = self.last_number;
+        let has_hard_state = core::mem::take(&mut self.hard_state_dirty);
+        self.under_way.push_back(UnderWay { number, has_hard_state, log_end });
+        Write {
+            receipt: Receipt { node: self.node, incarnation: self.incarnation, number },
+            hard_state: has_hard_state.then_some(hard_state),
+            commit,
+            entries,
+            gated: core::mem::take(&mut self.gated),
+        }
+    }
+
+    /// Takes a receipt and says what is durable by it.
+    pub(crate) fn acknowledge(&mut self, receipt: Receipt) -> Result<UnderWay, ReceiptError> {
+        let Receipt { node, incarnation, number } = receipt;
+        if (node, incarnation) != (self.node, self.incarnation) {
+            return Err(ReceiptError::Foreign { node, incarnation });
+        }
+        match self.under_way.front() {
+            Some(&due) if due.number == number => {
+                self.under_way.pop_front();
+                Ok(due)
+            }
+            Some(due) => Err(ReceiptError::OutOfOrder { given: number, due: due.number }),
+            // Only a clone of this replica can have handed the write out.
+            None => Err(ReceiptError::OutOfOrder { given: number, due: WriteNumber(self.last_number.0 + 1) }),
+        }
+    }
+
+    /// Leaves out numbers, which say how often something was written and not what is true.
+    pub(crate) fn digest(&self, digest: &mut Digest) {
+        let Self { node: _, incarnation: _, last_number: _, under_way, hard_state_dirty, gated } = self;
+        digest.flag(*hard_state_dirty);
+        digest.number(under_way.len() as u64);
+        for UnderWay { number: _, has_hard_state, log_end } in under_way {
+            digest.flag(*has_hard_state);
+            digest.number(log_end.0);
+        }
+        digest.number(gated.len() as u64);
+        for envelope in gated {
+            digest.envelope(envelope);
+        }
+    }
+}
