@@ -198,6 +198,7 @@ pub trait Adapter: Sized + 'static {
     /// What a message is, or `None` if these bytes are none. Called for every message: it must be cheap.
     fn describe(bytes: &[u8]) -> Option<Description>;
 
-    /// The message in one line for a reader, by the paper's names; begins with its kind.
-    fn render(bytes: &[u8]) -> String;
+    /// The message in one line for a reader, by the paper's names; begins with its kind. Commands inside are
+    /// rendered by `command`, since only the state machine can read them.
+    fn render(bytes: &[u8], command: &dyn Fn(&[u8]) -> String) -> String;
 }

@@ -27,6 +27,6 @@ pub use process::{
 };
 pub use raft_core;
 pub use raft_wal::disk;
-pub use replica::Replica;
+pub use replica::{Replica, unframe_command};
 pub use state_machine::StateMachine;
 pub use wal_store::WalStore;

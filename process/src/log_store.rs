@@ -55,5 +55,10 @@ pub trait LogStore: Default + 'static {
     ///
     /// # Errors
     /// When the store cannot go on.
-    fn complete(&mut self, id: RequestId, result: DiskResult, disk: &mut DiskQueue) -> Result<StoreEvent, StoreError>;
+    fn complete(
+        &mut self,
+        id: RequestId,
+        result: DiskResult,
+        disk: &mut DiskQueue,
+    ) -> Result<StoreEvent, StoreError>;
 }

@@ -1,5 +1,7 @@
 //! The first seam: one machine's whole program, driven from outside.
 
+use std::fmt;
+
 use bytes::Bytes;
 use raft_core::NodeId;
 use raft_wal::disk;
@@ -14,6 +16,12 @@ pub struct LocalTime(pub u64);
 /// A client of the cluster. Numbered from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientId(pub u64);
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "c{}", self.0)
+    }
+}
 
 /// A client's request. Retries of one request keep its id, so that a server can tell them from new requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +115,13 @@ pub enum Output {
         /// Why, in words.
         reason: String,
     },
+    /// A peer's message was refused: nothing has changed by it.
+    MessageRefused {
+        /// The sender.
+        from: NodeId,
+        /// Why, in words.
+        reason: String,
+    },
     /// The process gives up, for a reason that is not its fault: a disk that failed or is damaged. It handles
     /// nothing more until it is booted again.
     Halt {
@@ -133,7 +148,10 @@ pub trait Chance {
 }
 
 /// What a process may use while it handles an input.
-#[expect(missing_debug_implementations, reason = "it borrows the driver's own parts for the length of a call")]
+#[expect(
+    missing_debug_implementations,
+    reason = "it borrows the driver's own parts for the length of a call"
+)]
 pub struct Context<'a> {
     now: LocalTime,
     outputs: &'a mut Vec<Output>,

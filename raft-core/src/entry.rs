@@ -115,8 +115,11 @@ impl LogSlice {
 
     /// The entries with their ids.
     pub fn iter(&self) -> impl Iterator<Item = (EntryId, &Entry)> {
-        let indexes = (self.prev.index.0 + 1..).map(LogIndex);
-        self.entries().iter().zip(indexes).map(|(entry, index)| (EntryId { term: entry.term, index }, entry))
+        // Behind the last of all positions there is room for no entry, but for none there is.
+        self.entries().iter().zip(1..).map(|(entry, offset)| {
+            let index = LogIndex(self.prev.index.0 + offset);
+            (EntryId { term: entry.term, index }, entry)
+        })
     }
 
     /// The part behind `index`, which must lie within the slice (or be the index of `prev`).

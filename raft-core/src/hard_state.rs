@@ -51,3 +51,39 @@ impl HardState {
         free
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(number: u64) -> NodeId {
+        NodeId::new(number).expect("not zero")
+    }
+
+    #[test]
+    fn a_later_term_clears_the_vote() {
+        let mut state = HardState::recovered(Term(3), Some(node(1)));
+        state.enter_term(Term(5));
+        assert_eq!(state, HardState::recovered(Term(5), None));
+    }
+
+    #[test]
+    fn a_vote_may_be_repeated() {
+        let mut state = HardState::recovered(Term(3), None);
+        assert!(state.cast_vote(node(1)), "it is news");
+        assert!(!state.cast_vote(node(1)), "it is not");
+        assert_eq!(state.vote(), Some(node(1)));
+    }
+
+    #[test]
+    #[should_panic(expected = "one vote a term")]
+    fn a_vote_is_not_given_twice() {
+        HardState::recovered(Term(3), Some(node(1))).cast_vote(node(2));
+    }
+
+    #[test]
+    #[should_panic(expected = "a term can only grow")]
+    fn a_term_is_not_entered_twice() {
+        HardState::recovered(Term(3), Some(node(1))).enter_term(Term(3));
+    }
+}

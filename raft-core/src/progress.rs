@@ -159,7 +159,7 @@ impl Progress {
     pub(crate) fn rejected(&mut self, probed: LogIndex, hint: LogIndex) -> bool {
         let news = match self.state {
             ProgressState::Replicate(_) => self.matched < probed,
-            ProgressState::Probe => self.next == probed.next(),
+            ProgressState::Probe => self.next.previous() == Some(probed),
         };
         if !news {
             return false;
@@ -243,5 +243,166 @@ impl Inflights {
             self.messages.pop_front();
             self.bytes.0 -= bytes.0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: InflightLimits = InflightLimits { messages: 3, bytes: ByteCount(10) };
+
+    /// A follower that has acknowledged everything up to here and is sent entries ahead.
+    fn replicating(matched: u64) -> Progress {
+        let mut progress = Progress::new(LogIndex(1));
+        progress.acknowledged(LogIndex(matched));
+        progress.become_replicate();
+        progress
+    }
+
+    /// Sends entries up to `last`, of one byte together.
+    fn send(progress: &mut Progress, last: u64) {
+        progress.sent(LogIndex(last), ByteCount(1), LogIndex(0), LIMITS);
+    }
+
+    fn inflights(progress: &Progress) -> &Inflights {
+        let ProgressState::Replicate(inflights) = &progress.state else { panic!("{progress:?}") };
+        inflights
+    }
+
+    #[test]
+    fn a_window_is_full_at_the_number_of_messages() {
+        let mut window = Inflights::default();
+        for last in 1..=3 {
+            assert!(!window.is_full(LIMITS), "before {last}");
+            window.add(LogIndex(last), ByteCount(1));
+        }
+        assert!(window.is_full(LIMITS));
+    }
+
+    #[test]
+    fn a_window_is_full_at_the_number_of_bytes() {
+        let mut window = Inflights::default();
+        window.add(LogIndex(1), ByteCount(9));
+        assert!(!window.is_full(LIMITS));
+        window.add(LogIndex(2), ByteCount(1));
+        assert!(window.is_full(LIMITS));
+    }
+
+    #[test]
+    fn an_acknowledgement_frees_what_it_covers_bytes_included() {
+        for (index, left, bytes) in
+            [(0, 3, 6), (1, 3, 6), (2, 2, 5), (3, 2, 5), (4, 1, 3), (6, 0, 0), (9, 0, 0)]
+        {
+            let mut window = Inflights::default();
+            for (last, size) in [(2, 1), (4, 2), (6, 3)] {
+                window.add(LogIndex(last), ByteCount(size));
+            }
+            window.free_to(LogIndex(index));
+            assert_eq!((window.len(), window.bytes), (left, ByteCount(bytes)), "up to {index}");
+            assert_eq!(window.is_empty(), left == 0);
+        }
+    }
+
+    #[test]
+    fn a_probe_waits_for_its_answer_unless_it_was_empty() {
+        let mut progress = Progress::new(LogIndex(5));
+        send(&mut progress, 4);
+        assert!(!progress.is_paused(), "nothing was sent");
+        send(&mut progress, 7);
+        assert!(progress.is_paused());
+        assert_eq!(progress.next(), LogIndex(5), "it may not arrive");
+        send(&mut progress, 4);
+        assert!(progress.is_paused(), "an empty message changes nothing");
+        progress.resume();
+        assert!(!progress.is_paused());
+    }
+
+    #[test]
+    fn a_stream_goes_on_until_its_window_is_full() {
+        let mut progress = replicating(4);
+        for last in [5, 6, 7] {
+            assert!(!progress.is_paused() && progress.has_room(LIMITS));
+            send(&mut progress, last);
+            assert_eq!(progress.next(), LogIndex(last + 1));
+        }
+        assert!(progress.is_paused() && !progress.has_room(LIMITS));
+        progress.resume();
+        assert!(!progress.is_paused() && !progress.has_room(LIMITS), "it may be asked, but not filled");
+        send(&mut progress, 7);
+        assert!(progress.is_paused());
+        assert!(progress.acknowledged(LogIndex(5)));
+        assert!(!progress.is_paused() && progress.has_room(LIMITS));
+    }
+
+    #[test]
+    fn what_is_acknowledged_only_grows() {
+        let mut progress = replicating(4);
+        send(&mut progress, 6);
+        assert!(progress.acknowledged(LogIndex(5)));
+        assert!(!progress.acknowledged(LogIndex(5)) && !progress.acknowledged(LogIndex(2)));
+        assert_eq!((progress.matched(), progress.next()), (LogIndex(5), LogIndex(7)));
+        assert!(progress.acknowledged(LogIndex(9)));
+        assert_eq!((progress.matched(), progress.next()), (LogIndex(9), LogIndex(10)));
+        assert!(inflights(&progress).is_empty());
+    }
+
+    #[test]
+    fn a_refusal_rewinds_the_stream_to_what_is_acknowledged() {
+        for (probed, is_news) in [(0, false), (4, false), (5, true), (u64::MAX, true)] {
+            let mut progress = replicating(4);
+            send(&mut progress, 6);
+            assert_eq!(progress.rejected(LogIndex(probed), LogIndex(0)), is_news, "{probed}");
+            assert_eq!(progress.is_probing(), is_news);
+            assert_eq!(progress.next(), LogIndex(if is_news { 5 } else { 7 }));
+        }
+    }
+
+    #[test]
+    fn a_refusal_moves_the_probe_back_to_the_hint_but_not_behind_what_is_acknowledged() {
+        for (matched, probed, hint, next) in [
+            (0, 8, 5, 6),
+            (0, 8, 7, 8),
+            (0, 8, 8, 8),
+            (0, 8, 99, 8),
+            (0, 8, 0, 1),
+            (3, 8, 0, 4),
+            (0, 7, 0, 9),
+        ] {
+            let mut progress = Progress::new(LogIndex(9));
+            progress.acknowledged(LogIndex(matched));
+            send(&mut progress, 10);
+            let is_news = probed == 8;
+            assert_eq!(progress.rejected(LogIndex(probed), LogIndex(hint)), is_news);
+            assert_eq!(progress.next(), LogIndex(next), "matched {matched}, probed {probed}, hint {hint}");
+            assert_eq!(progress.is_paused(), !is_news, "another probe may go");
+        }
+    }
+
+    #[test]
+    fn a_commit_index_is_told_once_and_again_if_it_may_be_lost() {
+        let mut progress = replicating(4);
+        assert!(progress.can_learn_commit(LogIndex(3)));
+        progress.sent(LogIndex(6), ByteCount(1), LogIndex(6), LIMITS);
+        assert!(!progress.can_learn_commit(LogIndex(6)), "told");
+        assert!(!progress.can_learn_commit(LogIndex(7)), "it has been sent nothing more to commit");
+        progress.rejected(LogIndex(6), LogIndex(0));
+        assert!(!progress.can_learn_commit(LogIndex(6)), "it holds 4 and was told at least that");
+        progress.acknowledged(LogIndex(6));
+        assert!(progress.can_learn_commit(LogIndex(6)), "the message was lost, perhaps");
+        progress.commit_told(LogIndex(6));
+        assert!(!progress.can_learn_commit(LogIndex(6)));
+    }
+
+    /// A new stream begins with an empty window: what was under way belongs to the old one.
+    #[test]
+    fn a_new_stream_has_an_empty_window() {
+        let mut progress = replicating(4);
+        send(&mut progress, 6);
+        progress.rejected(LogIndex(6), LogIndex(0));
+        progress.become_replicate();
+        assert!(inflights(&progress).is_empty());
+        assert_eq!(inflights(&progress).bytes, ByteCount(0));
+        assert_eq!(progress.next(), LogIndex(5));
     }
 }

@@ -172,3 +172,124 @@ impl Voters {
         self.agreed(matched).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(number: u64) -> NodeId {
+        NodeId::new(number).expect("not zero")
+    }
+
+    /// The voters whose bits are set.
+    fn majority(bits: u64) -> Majority {
+        (1..=5).filter(|number| bits & (1 << (number - 1)) != 0).map(node).collect()
+    }
+
+    /// Calls `check` with every way of giving servers 1 to `count` one of three things.
+    fn for_each_ternary(count: u32, mut check: impl FnMut(&dyn Fn(NodeId) -> u64)) {
+        for code in 0..3u64.pow(count) {
+            check(&|id: NodeId| code / 3u64.pow(u32::try_from(id.number() - 1).unwrap()) % 3);
+        }
+    }
+
+    const ANSWERS: [Option<bool>; 3] = [None, Some(false), Some(true)];
+
+    /// The verdict by its definition: what every, or some, way of filling in the missing answers leads to.
+    fn verdict_by_definition(voters: &[NodeId], answer: &dyn Fn(NodeId) -> Option<bool>) -> VoteResult {
+        let missing: Vec<NodeId> = voters.iter().copied().filter(|&id| answer(id).is_none()).collect();
+        let wins = |given: &dyn Fn(NodeId) -> bool| {
+            let yes = voters.iter().filter(|&&id| answer(id).unwrap_or_else(|| given(id))).count();
+            voters.is_empty() || voters.len() < 2 * yes
+        };
+        match (wins(&|_| false), wins(&|id| missing.contains(&id))) {
+            (true, _) => VoteResult::Won,
+            (false, true) => VoteResult::Pending,
+            (false, false) => VoteResult::Lost,
+        }
+    }
+
+    #[test]
+    fn a_vote_is_decided_when_the_missing_answers_cannot_change_it() {
+        for bits in 0..32 {
+            let half = majority(bits);
+            let voters = Voters::from(half.clone());
+            for_each_ternary(5, |code| {
+                let answer = |id| ANSWERS[usize::try_from(code(id)).unwrap()];
+                assert_eq!(voters.vote_result(answer), verdict_by_definition(half.voters(), &answer));
+            });
+        }
+    }
+
+    /// The largest position that more than half have reached: of sorted positions the one in the middle.
+    #[test]
+    fn a_position_is_agreed_when_more_than_half_have_reached_it() {
+        for bits in 0..32 {
+            let half = majority(bits);
+            let voters = Voters::from(half.clone());
+            for_each_ternary(5, |position| {
+                let mut sorted: Vec<u64> = half.voters().iter().map(|&id| position(id)).collect();
+                sorted.sort_unstable();
+                let middle = sorted.len().checked_sub(1).map(|last| sorted[last / 2]);
+                assert_eq!(voters.agreed(position), middle, "{sorted:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn two_halves_agree_on_what_each_of_them_does() {
+        for (left, right) in (0..16).flat_map(|left| (0..16).map(move |right| (left, right))) {
+            let (incoming, outgoing) = (majority(left), majority(right));
+            let joint = Voters::joint(incoming.clone(), outgoing.clone());
+            let [incoming, outgoing] = [incoming, outgoing].map(Voters::from);
+            for_each_ternary(4, |code| {
+                let answer = |id| ANSWERS[usize::try_from(code(id)).unwrap()];
+                let verdicts = [incoming.vote_result(answer), outgoing.vote_result(answer)];
+                let expected = if verdicts.contains(&VoteResult::Lost) {
+                    VoteResult::Lost
+                } else if verdicts.contains(&VoteResult::Pending) {
+                    VoteResult::Pending
+                } else {
+                    VoteResult::Won
+                };
+                assert_eq!(joint.vote_result(answer), expected);
+                let agreed = [incoming.agreed(code), outgoing.agreed(code)];
+                assert_eq!(joint.agreed(code), agreed.into_iter().flatten().min());
+            });
+        }
+    }
+
+    /// Any two quorums of one configuration share a voter: what all of safety rests on.
+    #[test]
+    fn quorums_overlap() {
+        for bits in 1..32 {
+            let voters = Voters::from(majority(bits));
+            let is_quorum =
+                |set| voters.vote_result(|id| Some(majority(set).contains(id))) == VoteResult::Won;
+            for (left, right) in (0..32).flat_map(|left| (0..32).map(move |right| (left, right))) {
+                assert!(
+                    !is_quorum(left) || !is_quorum(right) || left & right & bits != 0,
+                    "{left:b} {right:b}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn voters_are_listed_once_by_ascending_id() {
+        for (left, right) in (0..32).flat_map(|left| (0..32).map(move |right| (left, right))) {
+            let joint = Voters::joint(majority(left), majority(right));
+            let expected: Vec<_> = majority(left | right).voters().to_vec();
+            assert_eq!(joint.iter().collect::<Vec<_>>(), expected);
+            assert!((1..=5).map(node).all(|id| joint.contains(id) == expected.contains(&id)));
+        }
+        let unsorted = Majority::from(Vec::from([3, 1, 3, 2].map(node)));
+        assert_eq!(unsorted.voters(), [1, 2, 3].map(node));
+    }
+
+    #[test]
+    fn without_voters_nothing_is_agreed_to_be_committed() {
+        assert_eq!(Voters::default().agreed_index(|_| LogIndex(7)), LogIndex(0));
+        assert_eq!(Voters::from(majority(1)).agreed_index(|_| LogIndex(7)), LogIndex(7));
+    }
+}

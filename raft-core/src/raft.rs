@@ -235,9 +235,255 @@ impl Raft {
             digest.envelope(envelope);
         }
         digest.number(read_states.len() as u64);
+        for state in read_states {
+            state.digest(&mut digest);
+        }
         digest.number(last_read.0);
         digest.number(soft_state.role as u64);
         digest.node(soft_state.leader);
         digest.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        entry::{Entry, Payload},
+        id::ByteCount,
+        message::{Message, ReadPosition},
+        write::{Incarnation, Write},
+    };
+    use alloc::{
+        collections::{BTreeMap, VecDeque},
+        vec,
+    };
+
+    fn node(number: u64) -> NodeId {
+        NodeId::new(number).expect("not zero")
+    }
+
+    fn replica(id: u64) -> Raft {
+        let config =
+            Config { max_message_bytes: ByteCount(0), max_inflight_messages: 2, ..Config::new(node(id)) };
+        Raft::new(config, Recovered::founding([1, 2, 3].map(node)), Incarnation(1)).expect("it starts")
+    }
+
+    /// Three replicas with slow disks and a network that reorders, decided by a seed.
+    struct Run {
+        seed: u64,
+        replicas: Vec<(Raft, VecDeque<Write>)>,
+        mail: Vec<Envelope>,
+    }
+
+    impl Run {
+        fn new(seed: u64) -> Self {
+            let replicas = [1, 2, 3].map(|id| (replica(id), VecDeque::new()));
+            Self { seed, replicas: replicas.into(), mail: Vec::new() }
+        }
+
+        /// A number below `bound`.
+        fn roll(&mut self, bound: usize) -> usize {
+            self.seed =
+                self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(self.seed >> 33).expect("31 bits") % bound
+        }
+
+        fn step(&mut self) {
+            let (at, kind) = (self.roll(3), self.roll(10));
+            let mail = (!self.mail.is_empty()).then(|| self.roll(self.mail.len()));
+            let timeout = Ticks(10 + self.roll(10) as u64);
+            let (raft, writes) = &mut self.replicas[at];
+            match kind {
+                0..5 if let Some(position) = mail => {
+                    let message = self.mail.remove(position);
+                    let (raft, _) = &mut self.replicas[usize::try_from(message.to.number() - 1).unwrap()];
+                    raft.step(message).expect("a message of a peer");
+                }
+                0..7 => {
+                    if let Some(write) = writes.pop_front() {
+                        let durable = write.durable();
+                        self.mail.extend(durable.messages);
+                        raft.on_persisted(durable.receipt).expect("the oldest");
+                    }
+                }
+                7 => {
+                    if let Some(ready) = raft.ready() {
+                        self.mail.extend(ready.messages);
+                        writes.extend(ready.write);
+                    }
+                }
+                8 => {
+                    let _ = raft.set_election_timeout(timeout);
+                    raft.tick();
+                }
+                _ => {
+                    let _ = raft.propose("x".into());
+                    let _ = raft.read_index();
+                }
+            }
+        }
+    }
+
+    /// Without what a digest leaves out: the numbers of writes.
+    fn essence(raft: &Raft) -> Raft {
+        Raft { writes: raft.writes.clone().without_numbers(), ..raft.clone() }
+    }
+
+    /// Whenever two states of a replica have the same digest they are the same, and the reverse.
+    #[test]
+    fn equal_digests_mean_equal_states() {
+        let mut seen: [BTreeMap<u128, Raft>; 3] = Default::default();
+        let mut met_again = 0;
+        for seed in 0..20 {
+            let mut run = Run::new(seed);
+            for _ in 0..1000 {
+                run.step();
+                for ((raft, _), seen) in run.replicas.iter().zip(&mut seen) {
+                    let essence = essence(raft);
+                    assert_eq!(raft.state_digest(), essence.state_digest());
+                    met_again += usize::from(seen.contains_key(&raft.state_digest()));
+                    let first = seen.entry(raft.state_digest()).or_insert_with(|| essence.clone());
+                    assert_eq!(*first, essence);
+                }
+            }
+        }
+        let states = seen.iter().flat_map(BTreeMap::values);
+        let led = states.clone().filter(|raft| raft.role() == RoleKind::Leader).count();
+        let states = states.count();
+        assert!(1000 < states && 300 < led && 1000 < met_again, "{states} states, {led} {met_again}");
+    }
+
+    #[test]
+    fn equal_runs_have_equal_digests() {
+        let (mut left, mut right) = (Run::new(7), Run::new(7));
+        for _ in 0..1000 {
+            left.step();
+            right.step();
+            for ((left, _), (right, _)) in left.replicas.iter().zip(&right.replicas) {
+                assert_eq!((left, left.state_digest()), (right, right.state_digest()));
+            }
+        }
+    }
+
+    /// A leader with a read, a command and messages under way.
+    fn busy_leader() -> Raft {
+        let mut raft = replica(1);
+        let mut tell = |from, term, message| {
+            raft.step(Envelope { from: node(from), to: node(1), term: Term(term), message })
+                .expect("it fits");
+            while let Some(write) = raft.ready().and_then(|ready| ready.write) {
+                raft.on_persisted(write.durable().receipt).expect("the oldest");
+            }
+        };
+        tell(2, 1, Message::TimeoutNow);
+        tell(2, 2, Message::RequestVoteReply { granted: true });
+        let matched = crate::message::AppendOutcome::Matched { index: LogIndex(1) };
+        tell(2, 2, Message::AppendEntriesReply(matched));
+        assert_eq!((raft.role(), raft.commit()), (RoleKind::Leader, LogIndex(1)));
+        raft.propose("x".into()).expect("it leads");
+        raft.read_index().expect("it leads");
+        drop(raft.ready());
+        raft.read_states = vec![ReadState::Lost { id: ReadId(1) }];
+        raft.messages = vec![message(Message::TimeoutNow)];
+        raft
+    }
+
+    fn message(message: Message) -> Envelope {
+        Envelope { from: node(1), to: node(2), term: Term(2), message }
+    }
+
+    /// Every part counts: a change of any of them, however small, shows in the digest.
+    #[test]
+    fn every_field_shows_in_the_digest() {
+        let changes: Vec<fn(&mut Raft)> = vec![
+            |_| (),
+            |raft| raft.voters = [1, 2].into_iter().map(node).collect::<Majority>().into(),
+            |raft| {
+                raft.voters = Voters::joint(
+                    raft.voters.incoming().clone(),
+                    [3].into_iter().map(node).collect::<Majority>(),
+                );
+            },
+            |raft| raft.hard_state = HardState::recovered(Term(3), Some(node(1))),
+            |raft| raft.hard_state = HardState::recovered(Term(2), Some(node(2))),
+            |raft| raft.hard_state = HardState::recovered(Term(2), None),
+            |raft| push(raft, Payload::Noop),
+            |raft| push(raft, Payload::Command("".into())),
+            |raft| raft.log.persisted(LogIndex(2)),
+            |raft| assert!(raft.log.commit_to(LogIndex(2))),
+            |raft| raft.log.applied_to(LogIndex(1)),
+            |raft| raft.election_elapsed.0 += 1,
+            |raft| raft.election_timeout = Some(Ticks(0)),
+            |raft| raft.election_timeout = Some(Ticks(1)),
+            |raft| raft.writes.hard_state_changed(),
+            |raft| raft.writes.gate(message(Message::TimeoutNow)),
+            |raft| raft.writes.log_truncated(LogIndex(1)),
+            |raft| raft.messages.clear(),
+            |raft| raft.messages[0].from = node(3),
+            |raft| raft.messages[0].to = node(3),
+            |raft| raft.messages[0].term = Term(3),
+            |raft| raft.messages[0].message = Message::RequestVoteReply { granted: true },
+            |raft| raft.messages[0].message = Message::RequestVoteReply { granted: false },
+            |raft| raft.messages[0].message = Message::RequestPreVoteReply { granted: false },
+            |raft| raft.messages[0].message = Message::HeartbeatReply { read: None },
+            |raft| raft.messages[0].message = Message::HeartbeatReply { read: Some(ReadPosition(0)) },
+            |raft| raft.read_states.clear(),
+            |raft| raft.read_states = vec![ReadState::Lost { id: ReadId(2) }],
+            |raft| raft.read_states = vec![ReadState::Confirmed { id: ReadId(1), index: LogIndex(0) }],
+            |raft| raft.read_states = vec![ReadState::Confirmed { id: ReadId(1), index: LogIndex(1) }],
+            |raft| raft.last_read.0 += 1,
+            |raft| raft.soft_state.role = RoleKind::Candidate,
+            |raft| raft.soft_state.leader = None,
+            |raft| raft.role = Role::Follower { leader: None },
+            |raft| raft.role = Role::Follower { leader: Some(node(2)) },
+            |raft| raft.role = Role::Candidate(Default::default()),
+            |raft| raft.role = Role::PreCandidate(Default::default()),
+            |raft| leader(raft).transferee = Some(node(2)),
+            |raft| leader(raft).heartbeat_elapsed.0 += 1,
+            |raft| leader(raft).first_of_term.0 += 1,
+            |raft| leader(raft).reads.push(ReadId(2), LogIndex(1)),
+            |raft| leader(raft).reads.park(ReadId(2)),
+            |raft| assert_eq!(leader(raft).reads.confirm(ReadPosition(1)).count(), 1),
+            |raft| drop(leader(raft).peers.pop()),
+            |raft| assert!(peer(raft).acknowledged(LogIndex(2))),
+            |raft| peer(raft).become_probe(),
+            |raft| peer(raft).recently_active ^= true,
+            |raft| peer(raft).read_confirmed.0 += 1,
+            |raft| peer(raft).commit_told(LogIndex(2)),
+            |raft| peer(raft).commit_told(LogIndex(3)),
+        ];
+        let mut digests: Vec<u128> = Vec::new();
+        for (position, change) in changes.iter().enumerate() {
+            let mut raft = busy_leader();
+            change(&mut raft);
+            let digest = raft.state_digest();
+            let same = digests.iter().position(|other| *other == digest);
+            assert_eq!(same, None, "change {position} has the digest of another");
+            digests.push(digest);
+        }
+    }
+
+    fn push(raft: &mut Raft, payload: Payload) {
+        raft.log.push(Entry { term: Term(2), payload });
+    }
+
+    fn leader(raft: &mut Raft) -> &mut crate::role::Leader {
+        let Role::Leader(leader) = &mut raft.role else { panic!("it leads") };
+        leader
+    }
+
+    fn peer(raft: &mut Raft) -> &mut Progress {
+        leader(raft).peer_mut(node(2)).expect("a member")
+    }
+
+    /// What nobody decides by is no part of it.
+    #[test]
+    fn events_and_the_numbers_of_writes_do_not_show_in_the_digest() {
+        let mut raft = busy_leader();
+        let digest = raft.state_digest();
+        raft.events.push(Event::Committed { index: LogIndex(1) });
+        assert_eq!(raft.state_digest(), digest);
+        assert_eq!(essence(&raft).state_digest(), digest);
     }
 }

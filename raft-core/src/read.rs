@@ -30,6 +30,22 @@ pub enum ReadState {
     },
 }
 
+impl ReadState {
+    pub(crate) fn digest(&self, digest: &mut Digest) {
+        match self {
+            Self::Confirmed { id, index } => {
+                digest.number(1);
+                digest.number(id.0);
+                digest.number(index.0);
+            }
+            Self::Lost { id } => {
+                digest.number(2);
+                digest.number(id.0);
+            }
+        }
+    }
+}
+
 /// The reads of one leadership that wait for an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReadQueue {
@@ -93,5 +109,73 @@ impl ReadQueue {
             digest.number(id.0);
             digest.number(index.0);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// Reads 1 to 3, asked at commit indexes 10, 20 and 30.
+    fn three_reads() -> ReadQueue {
+        let mut queue = ReadQueue::default();
+        for number in 1..=3 {
+            queue.push(ReadId(number), LogIndex(10 * number));
+        }
+        queue
+    }
+
+    fn confirmed(number: u64) -> ReadState {
+        ReadState::Confirmed { id: ReadId(number), index: LogIndex(10 * number) }
+    }
+
+    fn confirm(queue: &mut ReadQueue, position: u64) -> Vec<ReadState> {
+        queue.confirm(ReadPosition(position)).collect()
+    }
+
+    #[test]
+    fn a_position_confirms_every_read_up_to_it_once() {
+        let mut queue = three_reads();
+        assert_eq!(confirm(&mut queue, 0), []);
+        assert_eq!(confirm(&mut queue, 2), [1, 2].map(confirmed));
+        assert_eq!(confirm(&mut queue, 2), []);
+        assert_eq!(confirm(&mut queue, 1), []);
+        assert_eq!(confirm(&mut queue, u64::MAX), [confirmed(3)]);
+    }
+
+    #[test]
+    fn positions_are_never_used_twice() {
+        let mut queue = ReadQueue::default();
+        assert_eq!((queue.latest(), queue.last_position()), (None, ReadPosition(0)));
+        queue.push(ReadId(1), LogIndex(10));
+        assert_eq!((queue.latest(), queue.last_position()), (Some(ReadPosition(1)), ReadPosition(1)));
+        confirm(&mut queue, 1);
+        assert_eq!((queue.latest(), queue.last_position()), (None, ReadPosition(1)));
+        queue.push(ReadId(2), LogIndex(20));
+        assert_eq!(queue.latest(), Some(ReadPosition(2)));
+        assert_eq!(confirm(&mut queue, 1), [], "an answer to the round before");
+        assert_eq!(confirm(&mut queue, 2), [confirmed(2)]);
+    }
+
+    #[test]
+    fn a_parked_read_takes_no_part_until_it_is_released() {
+        let mut queue = ReadQueue::default();
+        assert!(!queue.unpark(LogIndex(5)), "there is none");
+        queue.park(ReadId(1));
+        assert_eq!(queue.latest(), None);
+        assert_eq!(confirm(&mut queue, 9), []);
+        assert!(queue.unpark(LogIndex(10)));
+        assert_eq!(queue.latest(), Some(ReadPosition(1)));
+        assert_eq!(confirm(&mut queue, 1), [confirmed(1)]);
+    }
+
+    #[test]
+    fn every_read_that_waits_is_lost_in_the_order_of_asking() {
+        let mut queue = three_reads();
+        queue.park(ReadId(4));
+        confirm(&mut queue, 1);
+        let lost: Vec<_> = queue.lose().collect();
+        assert_eq!(lost, [2, 3, 4].map(|number| ReadState::Lost { id: ReadId(number) }));
     }
 }

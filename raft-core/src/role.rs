@@ -135,3 +135,22 @@ impl Leader {
         digest.node(*transferee);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quorum::Majority;
+
+    #[test]
+    fn the_first_answer_of_a_voter_counts() {
+        let [one, two, stranger] = [1, 2, 9].map(|number| NodeId::new(number).expect("not zero"));
+        let voters = Voters::from([one, two].into_iter().collect::<Majority>());
+        let mut ballot = Ballot::default();
+        ballot.record(one, true);
+        ballot.record(one, false);
+        ballot.record(stranger, true);
+        assert_eq!(ballot.result(&voters), VoteResult::Pending);
+        ballot.record(two, true);
+        assert_eq!(ballot.result(&voters), VoteResult::Won);
+    }
+}

@@ -104,3 +104,59 @@ impl Storage for MemoryStorage {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Config,
+        id::{NodeId, Term},
+        message::Message,
+        write::Incarnation,
+    };
+
+    fn node(number: u64) -> NodeId {
+        NodeId::new(number).expect("not zero")
+    }
+
+    fn slice(prev: EntryId, terms: &[u64]) -> LogSlice {
+        let entry = |&term: &u64| Entry { term: Term(term), payload: crate::entry::Payload::Noop };
+        LogSlice::new(prev, terms.iter().map(entry).collect()).expect("terms in order")
+    }
+
+    fn recovered() -> Recovered {
+        Recovered {
+            hard_state: HardState::recovered(Term(2), None),
+            commit: LogIndex(6),
+            log: slice(EntryId::new(1, 5), &[1, 2, 2]),
+            ..Recovered::founding([1, 2, 3].map(node))
+        }
+    }
+
+    #[test]
+    fn storage_gives_back_what_it_was_given() {
+        assert_eq!(MemoryStorage::new(recovered()).recover(), Ok(recovered()));
+    }
+
+    /// Entries of a later leader replace everything from the first of them on, however many stood there.
+    #[test]
+    fn storage_equals_the_replica_after_every_write() {
+        let mut storage = MemoryStorage::new(recovered());
+        let mut raft = Raft::new(Config::new(node(1)), recovered(), Incarnation(1)).expect("it starts");
+        for (term, entries) in [
+            (3, slice(EntryId::new(2, 8), &[3, 3])),
+            (4, slice(EntryId::new(2, 7), &[4])),
+            (4, slice(EntryId::new(4, 8), &[])),
+            (5, slice(EntryId::new(1, 6), &[5, 5, 5, 5])),
+        ] {
+            let message = Message::AppendEntries { entries: entries.clone(), commit: LogIndex(6) };
+            raft.step(Envelope { from: node(term), to: node(1), term: Term(term), message })
+                .expect("it fits");
+            handle_ready(&mut raft, &mut storage, |_| (), |_| ()).expect("it never fails");
+            let on_disk = storage.recover().expect("it never fails");
+            assert_eq!(on_disk.log.last(), raft.last());
+            assert_eq!(on_disk.log.after(entries.prev().index), Some(entries));
+            assert_eq!(on_disk.hard_state, raft.hard_state());
+        }
+    }
+}

@@ -259,3 +259,62 @@ impl Writes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Writes {
+        /// The same books, as if nothing had been written before.
+        pub(crate) fn without_numbers(mut self) -> Self {
+            self.last_number = WriteNumber(0);
+            for write in &mut self.under_way {
+                write.number = WriteNumber(0);
+            }
+            self
+        }
+    }
+
+    fn writes() -> Writes {
+        Writes::new(NodeId::new(1).expect("not zero"), Incarnation(1))
+    }
+
+    fn next(writes: &mut Writes, log_end: u64) -> Receipt {
+        writes.next(HardState::default(), LogIndex(0), None, LogIndex(log_end)).durable().receipt
+    }
+
+    #[test]
+    fn an_acknowledgement_vouches_for_the_log_as_it_was_when_the_write_was_handed_out() {
+        let mut writes = writes();
+        let receipts = [3, 5, 9].map(|log_end| next(&mut writes, log_end));
+        let ends = receipts.map(|receipt| writes.acknowledge(receipt).expect("in order").log_end);
+        assert_eq!(ends, [3, 5, 9].map(LogIndex));
+    }
+
+    #[test]
+    fn a_truncation_takes_back_what_writes_under_way_would_vouch_for() {
+        let mut writes = writes();
+        let receipts = [3, 5, 9].map(|log_end| next(&mut writes, log_end));
+        writes.log_truncated(LogIndex(4));
+        let after = next(&mut writes, 9);
+        let ends = receipts.map(|receipt| writes.acknowledge(receipt).expect("in order").log_end);
+        assert_eq!(ends, [3, 4, 4].map(LogIndex));
+        assert_eq!(writes.acknowledge(after).expect("in order").log_end, LogIndex(9));
+    }
+
+    #[test]
+    fn term_and_vote_wait_from_their_change_to_the_receipt_of_the_write_that_carries_them() {
+        let mut writes = writes();
+        let before = next(&mut writes, 0);
+        assert!(!writes.hard_state_pending() && !writes.is_due());
+        writes.hard_state_changed();
+        assert!(writes.hard_state_pending() && writes.is_due());
+        let carrying = next(&mut writes, 0);
+        assert!(writes.hard_state_pending() && !writes.is_due());
+        let after = next(&mut writes, 0);
+        for (receipt, is_pending) in [(before, true), (carrying, false), (after, false)] {
+            writes.acknowledge(receipt).expect("in order");
+            assert_eq!(writes.hard_state_pending(), is_pending);
+        }
+    }
+}

@@ -20,7 +20,8 @@ impl Raft {
         let mut left = ticks.0;
         while 0 < left {
             let step = self.ticks_until_timeout().map_or(left, |until| until.0.min(left));
-            self.election_elapsed.0 += step;
+            // Where nobody waits for the timer, it may run for any length of time.
+            self.election_elapsed.0 = self.election_elapsed.0.saturating_add(step);
             if let Role::Leader(leader) = &mut self.role {
                 leader.heartbeat_elapsed.0 += step;
             }

@@ -1,0 +1,230 @@
+//! Plugs [`raft_core`] into the tank.
+//!
+//! The adapter keeps each [`Write`] until the log store has made it durable, and only then claims so: the promises
+//! inside leave at that moment and not before.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use raft_core::{
+    AppendOutcome, ByteCount, CampaignError, Config, Entry, EntryId, Envelope, Incarnation, LogIndex,
+    LogSlice, Message, NodeId, Payload, ProposeError, Raft, ReadError, ReadId, ReadState, RoleKind, Ticks,
+    TransferError, Write,
+};
+use wavetank_process::{
+    Adapter, Boot, Committed, Description, Observation, Outputs, Persist, Promise, ReadOutcome, Recovered,
+    Refusal, RequestId, Role,
+};
+
+/// A replica of `raft-core` behind the tank's seam.
+#[derive(Debug)]
+pub struct RaftCore {
+    raft: Raft,
+    /// Handed to the log store and not yet durable, in order.
+    writes: VecDeque<Write>,
+    /// Set free by a durable write.
+    released: Vec<Envelope>,
+    reads: BTreeMap<ReadId, RequestId>,
+}
+
+impl Adapter for RaftCore {
+    const NAME: &'static str = "raft-core";
+
+    fn start(boot: &Boot, recovered: Recovered) -> Result<Self, String> {
+        let options = &boot.options;
+        let config = Config {
+            election_timeout: Ticks(options.election_timeout_ticks),
+            heartbeat_interval: Ticks(options.heartbeat_ticks),
+            pre_vote: options.pre_vote,
+            check_quorum: options.check_quorum,
+            max_message_bytes: ByteCount(options.max_message_bytes),
+            max_inflight_messages: options.max_inflight_messages,
+            ..Config::new(boot.id)
+        };
+        let recovered = raft_core::Recovered {
+            hard_state: recovered.hard_state,
+            commit: recovered.commit,
+            log: recovered.log,
+            ..raft_core::Recovered::founding(boot.voters.iter().copied())
+        };
+        let raft = Raft::new(config, recovered, Incarnation(boot.incarnation)).map_err(|e| e.to_string())?;
+        Ok(Self { raft, writes: VecDeque::new(), released: Vec::new(), reads: BTreeMap::new() })
+    }
+
+    fn advance(&mut self, ticks: u64) {
+        self.raft.advance(Ticks(ticks));
+    }
+
+    fn ticks_until_timeout(&self) -> Option<u64> {
+        self.raft.ticks_until_timeout().map(|ticks| ticks.0)
+    }
+
+    fn wants_election_timeout(&self) -> bool {
+        self.raft.wants_election_timeout()
+    }
+
+    fn set_election_timeout(&mut self, ticks: u64) {
+        self.raft.set_election_timeout(Ticks(ticks)).expect("drawn from the range that is configured");
+    }
+
+    fn step(&mut self, from: NodeId, bytes: &[u8]) -> Result<(), String> {
+        let envelope = raft_wire::decode(bytes).map_err(|e| e.to_string())?;
+        if envelope.from != from {
+            return Err(format!("{from} sent a message in the name of {}", envelope.from));
+        }
+        self.raft.step(envelope).map_err(|e| e.to_string())
+    }
+
+    fn propose(&mut self, command: Bytes) -> Result<(), Refusal> {
+        match self.raft.propose(command) {
+            Ok(_) => Ok(()),
+            Err(ProposeError::NotLeader { leader }) => Err(Refusal::NotLeader { leader }),
+            Err(error @ ProposeError::Transferring { .. }) => Err(Refusal::Other(error.to_string())),
+        }
+    }
+
+    fn read(&mut self, id: RequestId) -> Result<(), Refusal> {
+        match self.raft.read_index() {
+            Ok(read) => {
+                self.reads.insert(read, id);
+                Ok(())
+            }
+            Err(ReadError::NotLeader { leader }) => Err(Refusal::NotLeader { leader }),
+        }
+    }
+
+    fn campaign(&mut self) -> Result<(), Refusal> {
+        self.raft.campaign().map_err(|error: CampaignError| Refusal::Other(error.to_string()))
+    }
+
+    fn transfer(&mut self, to: NodeId) -> Result<(), Refusal> {
+        self.raft.transfer_leadership(to).map_err(|error| match error {
+            TransferError::NotLeader { leader } => Refusal::NotLeader { leader },
+            TransferError::NotVoter { .. } | TransferError::AlreadyLeader { .. } => {
+                Refusal::Other(error.to_string())
+            }
+        })
+    }
+
+    fn drain(&mut self, outputs: &mut Outputs) {
+        let encode = |envelope: &Envelope| (envelope.to, raft_wire::encode(envelope));
+        outputs.sends.extend(self.released.drain(..).map(|envelope| encode(&envelope)));
+        while let Some(ready) = self.raft.ready() {
+            outputs.sends.extend(ready.messages.iter().map(encode));
+            if let Some(write) = ready.write {
+                outputs.writes.push(Persist {
+                    number: write.number().0,
+                    hard_state: write.hard_state(),
+                    commit: write.commit(),
+                    entries: write.entries().cloned(),
+                });
+                self.writes.push_back(write);
+            }
+            outputs.committed.extend(ready.committed.iter().flat_map(LogSlice::iter).map(|(id, entry)| {
+                let command = match &entry.payload {
+                    Payload::Noop => None,
+                    Payload::Command(command) => Some(command.clone()),
+                };
+                Committed { id, command }
+            }));
+            for state in ready.reads {
+                let (id, outcome) = match state {
+                    ReadState::Confirmed { id, index } => (id, ReadOutcome::At(index)),
+                    ReadState::Lost { id } => (id, ReadOutcome::Lost),
+                };
+                outputs.reads.extend(self.reads.remove(&id).map(|request| (request, outcome)));
+            }
+        }
+    }
+
+    fn persisted(&mut self, number: u64) {
+        while self.writes.front().is_some_and(|write| write.number().0 <= number) {
+            let Some(write) = self.writes.pop_front() else { break };
+            let durable = write.durable();
+            self.released.extend(durable.messages);
+            self.raft.on_persisted(durable.receipt).expect("writes are claimed once, in order");
+        }
+    }
+
+    fn applied(&mut self, index: LogIndex) {
+        self.raft.on_applied(index).expect("entries are applied as they are handed out");
+    }
+
+    fn observe(&self) -> Observation {
+        let role = match self.raft.role() {
+            RoleKind::Follower => Role::Follower,
+            RoleKind::PreCandidate => Role::PreCandidate,
+            RoleKind::Candidate => Role::Candidate,
+            RoleKind::Leader => Role::Leader,
+        };
+        Observation {
+            role,
+            term: self.raft.term(),
+            vote: self.raft.hard_state().vote(),
+            leader: self.raft.leader(),
+            last: self.raft.last(),
+            commit: self.raft.commit(),
+            applied: self.raft.applied(),
+            digest: self.raft.state_digest(),
+            machine_digest: 0,
+        }
+    }
+
+    fn describe(bytes: &[u8]) -> Option<Description> {
+        let envelope = raft_wire::decode(bytes).ok()?;
+        let promise = match &envelope.message {
+            Message::RequestVoteReply { granted: true } => Promise::Vote { candidate: envelope.to },
+            Message::AppendEntriesReply(AppendOutcome::Matched { index }) => Promise::Holds { index: *index },
+            _ => Promise::None,
+        };
+        Some(Description { kind: envelope.message.kind(), term: envelope.term, promise })
+    }
+
+    fn render(bytes: &[u8], command: &dyn Fn(&[u8]) -> String) -> String {
+        raft_wire::decode(bytes)
+            .map_or_else(|error| format!("({error})"), |envelope| render(&envelope, command))
+    }
+}
+
+/// A message in one line.
+fn render(
+    Envelope { from: _, to: _, term, message }: &Envelope,
+    command: &dyn Fn(&[u8]) -> String,
+) -> String {
+    let kind = message.kind();
+    let verdict = |granted: &bool| if *granted { "granted" } else { "refused" };
+    match message {
+        Message::RequestPreVote { last } | Message::RequestVote { last, transfer: false } => {
+            format!("{kind} {term} last {last}")
+        }
+        Message::RequestVote { last, transfer: true } => format!("{kind} {term} last {last}, for a transfer"),
+        Message::RequestPreVoteReply { granted } | Message::RequestVoteReply { granted } => {
+            format!("{kind} {term} {}", verdict(granted))
+        }
+        Message::AppendEntries { entries, commit } => {
+            let prev = entries.prev();
+            let entry = |(id, entry): (EntryId, &Entry)| match &entry.payload {
+                Payload::Noop => format!("{id} no-op"),
+                Payload::Command(bytes) => format!("{id} {}", command(bytes)),
+            };
+            let list = entries.iter().map(entry).collect::<Vec<_>>();
+            format!("{kind} {term} prev {prev} [{}] commit {commit}", list.join(", "))
+        }
+        Message::AppendEntriesReply(AppendOutcome::Matched { index }) => {
+            format!("{kind} {term} matched {index}")
+        }
+        Message::AppendEntriesReply(AppendOutcome::Mismatched { probed, hint }) => {
+            format!("{kind} {term} mismatch at {probed}, hint {hint}")
+        }
+        Message::AppendEntriesReply(AppendOutcome::StaleTerm) => format!("{kind} {term} stale"),
+        Message::Heartbeat { commit, read } => {
+            let read = read.map(|position| format!(", read {}", position.0)).unwrap_or_default();
+            format!("{kind} {term} commit {commit}{read}")
+        }
+        Message::HeartbeatReply { read } => {
+            let read = read.map(|position| format!(" read {}", position.0)).unwrap_or_default();
+            format!("{kind} {term}{read}")
+        }
+        Message::TimeoutNow => format!("{kind} {term}"),
+    }
+}

@@ -1,0 +1,231 @@
+//! The adapter: one replica of the crate, driven by the tank.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use raft::{RawNode, Ready, StateRole, storage::MemStorage};
+use raft_core::{EntryId, HardState, LogIndex, NodeId, Term};
+use wavetank_process::{
+    Adapter, Boot, Description, Observation, Outputs, Persist, ReadOutcome, Recovered, Refusal, RequestId,
+};
+
+use crate::{log, message, observation, start};
+
+/// A replica of TiKV's `raft` crate. See the [crate's page](crate).
+#[expect(missing_debug_implementations, reason = "the crate's own state has none")]
+pub struct RaftRs {
+    node: RawNode<MemStorage>,
+    /// The timeout last supplied; the least there is until then.
+    election_timeout: usize,
+    /// The term and role for which it was supplied.
+    timed: Option<(u64, StateRole)>,
+    /// The number of the last write that is durable.
+    durable: u64,
+    /// The writes after it, in order: the crate's number for each, and the messages that wait for it.
+    pending: VecDeque<(u64, Vec<(NodeId, Bytes)>)>,
+    /// Messages whose writes have become durable.
+    released: Vec<(NodeId, Bytes)>,
+    /// Reads that wait for a round of heartbeats, by the context that the crate knows them by.
+    reads: BTreeMap<Vec<u8>, RequestId>,
+    last_read: u64,
+}
+
+impl RaftRs {
+    fn require_leadership(&self) -> Result<(), Refusal> {
+        let leader = NodeId::new(self.node.raft.leader_id);
+        let leads = self.node.raft.state == StateRole::Leader;
+        if leads { Ok(()) } else { Err(Refusal::NotLeader { leader }) }
+    }
+
+    /// Asks for what a `Ready` wants written, and holds its messages until that is durable.
+    ///
+    /// A `Ready` may have messages and nothing to write. They wait for the writes before it, if there are any: a
+    /// write of their own would tie every reply to a heartbeat to the disk. The crate still wants to hear of its
+    /// number; a later number includes it.
+    fn persist(&mut self, mut ready: Ready, outputs: &mut Outputs) {
+        let number = ready.number();
+        let held = message::encode(ready.take_persisted_messages());
+        let write = (ready.hs().is_some() || !ready.entries().is_empty()).then(|| self.write(&ready));
+        self.node.advance_append_async(ready);
+        match (write, self.pending.back_mut()) {
+            (Some(write), _) => {
+                outputs.writes.push(write);
+                self.pending.push_back((number, held.collect()));
+            }
+            (None, Some((_, messages))) => messages.extend(held),
+            (None, None) => {
+                outputs.sends.extend(held);
+                self.node.on_persist_ready(number);
+            }
+        }
+    }
+
+    /// The write of a `Ready`. From now on the crate expects to find it in its storage.
+    fn write(&self, ready: &Ready) -> Persist {
+        let raft = &self.node.raft;
+        let entries = ready.entries().first().map(|first| {
+            let term = raft.raft_log.term(first.index - 1).expect("nothing is ever compacted");
+            log::log_slice(EntryId::new(term, first.index - 1), ready.entries()).expect("a log of the crate")
+        });
+        let mut storage = raft.store().wl();
+        storage.append(ready.entries()).expect("memory does not fail");
+        let changed = (storage.hard_state().term, storage.hard_state().vote) != (raft.term, raft.vote);
+        storage.set_hardstate(raft.hard_state());
+        Persist {
+            number: self.durable + self.pending.len() as u64 + 1,
+            hard_state: changed.then(|| HardState::recovered(Term(raft.term), NodeId::new(raft.vote))),
+            commit: LogIndex(raft.raft_log.committed),
+            entries,
+        }
+    }
+}
+
+impl Adapter for RaftRs {
+    const NAME: &'static str = "raft-rs";
+
+    fn start(boot: &Boot, recovered: Recovered) -> Result<Self, String> {
+        let config = start::config(boot)?;
+        let storage = start::storage(&boot.voters, &recovered)?;
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let node = RawNode::new(&config, storage, &logger).map_err(|error| error.to_string())?;
+        if !node.raft.promotable() {
+            return Err(format!("{} is none of the voters {:?}", boot.id, boot.voters));
+        }
+        Ok(Self {
+            node,
+            election_timeout: config.election_tick,
+            timed: None,
+            durable: 0,
+            pending: VecDeque::new(),
+            released: Vec::new(),
+            reads: BTreeMap::new(),
+            last_read: 0,
+        })
+    }
+
+    fn advance(&mut self, ticks: u64) {
+        for _ in 0..ticks {
+            // Only a tick reads the timeout, so what the crate has drawn since the last one never acts.
+            self.node.raft.set_randomized_election_timeout(self.election_timeout);
+            self.node.tick();
+        }
+    }
+
+    fn ticks_until_timeout(&self) -> Option<u64> {
+        let raft = &self.node.raft;
+        let election = |timeout: usize| timeout.saturating_sub(raft.election_elapsed);
+        let ticks = if raft.state == StateRole::Leader {
+            // It checks its quorum, and ends a transfer, once in an election timeout.
+            election(raft.election_timeout()).min(raft.heartbeat_timeout() - raft.heartbeat_elapsed())
+        } else {
+            election(self.election_timeout)
+        };
+        Some(ticks.max(1) as u64)
+    }
+
+    /// The crate draws when it enters a term, steps down, or wins: never without a change of term or role. (A
+    /// heartbeat restarts the timer, and so does a survey that is repeated, but both keep its length; so does a
+    /// role that is left and taken up again between two questions. A survey that begins gets a new one here.)
+    fn wants_election_timeout(&self) -> bool {
+        self.timed != Some((self.node.raft.term, self.node.raft.state))
+    }
+
+    fn set_election_timeout(&mut self, ticks: u64) {
+        let least = self.node.raft.election_timeout() as u64;
+        assert!(least <= ticks && ticks < 2 * least, "{ticks} ticks are not in {least}..{}", 2 * least);
+        self.election_timeout = ticks as usize;
+        self.timed = Some((self.node.raft.term, self.node.raft.state));
+    }
+
+    fn step(&mut self, from: NodeId, bytes: &[u8]) -> Result<(), String> {
+        let (message, description) = message::decode(bytes)?;
+        let raft = &self.node.raft;
+        if (message.from, message.to) != (from.number(), raft.id) {
+            return Err(format!("{} from n{} to n{}", description.kind, message.from, message.to));
+        }
+        if message.from == raft.id || raft.prs().get(message.from).is_none() {
+            return Err(format!("{from} is no peer"));
+        }
+        self.node.step(message).map_err(|error| error.to_string())
+    }
+
+    fn propose(&mut self, command: Bytes) -> Result<(), Refusal> {
+        self.require_leadership()?;
+        if command.is_empty() {
+            return Err(Refusal::Other("an empty command cannot be told from a no-op".to_owned()));
+        }
+        self.node.propose(Vec::new(), command.into()).map_err(|error| Refusal::Other(error.to_string()))
+    }
+
+    fn read(&mut self, id: RequestId) -> Result<(), Refusal> {
+        self.require_leadership()?;
+        if !self.node.raft.commit_to_current_term() {
+            return Err(Refusal::Other("nothing of this term is committed yet".to_owned()));
+        }
+        self.last_read += 1;
+        let context = self.last_read.to_be_bytes().to_vec();
+        self.reads.insert(context.clone(), id);
+        self.node.read_index(context);
+        Ok(())
+    }
+
+    fn campaign(&mut self) -> Result<(), Refusal> {
+        match self.require_leadership() {
+            Ok(()) => Err(Refusal::Other("it leads already".to_owned())),
+            Err(_) => self.node.campaign().map_err(|error| Refusal::Other(error.to_string())),
+        }
+    }
+
+    fn transfer(&mut self, to: NodeId) -> Result<(), Refusal> {
+        self.require_leadership()?;
+        if to.number() == self.node.raft.id || self.node.raft.prs().get(to.number()).is_none() {
+            return Err(Refusal::Other(format!("{to} is no peer")));
+        }
+        self.node.transfer_leader(to.number());
+        Ok(())
+    }
+
+    fn drain(&mut self, outputs: &mut Outputs) {
+        outputs.sends.append(&mut self.released);
+        while self.node.has_ready() {
+            let mut ready = self.node.ready();
+            outputs.sends.extend(message::encode(ready.take_messages()));
+            outputs.committed.extend(ready.take_committed_entries().iter().map(log::committed));
+            for state in ready.take_read_states() {
+                let id = self.reads.remove(&state.request_ctx).expect("a read is answered once");
+                outputs.reads.push((id, ReadOutcome::At(LogIndex(state.index))));
+            }
+            self.persist(ready, outputs);
+        }
+        // A read that the crate no longer waits for was dropped with the leadership.
+        let waiting = &self.node.raft.read_only.pending_read_index;
+        let lost = self.reads.iter().filter(|(context, _)| !waiting.contains_key(*context));
+        outputs.reads.extend(lost.map(|(_, id)| (*id, ReadOutcome::Lost)));
+        self.reads.retain(|context, _| waiting.contains_key(context));
+    }
+
+    fn persisted(&mut self, number: u64) {
+        while self.durable < number {
+            let (ready, held) = self.pending.pop_front().expect("only what was asked for becomes durable");
+            self.durable += 1;
+            self.released.extend(held);
+            self.node.on_persist_ready(ready);
+        }
+    }
+
+    fn applied(&mut self, index: LogIndex) {
+        self.node.advance_apply_to(index.0);
+    }
+
+    fn observe(&self) -> Observation {
+        observation::observe(&self.node.raft, self.election_timeout)
+    }
+
+    fn describe(bytes: &[u8]) -> Option<Description> {
+        message::decode(bytes).ok().map(|(_, description)| description)
+    }
+
+    fn render(bytes: &[u8], command: &dyn Fn(&[u8]) -> String) -> String {
+        message::render(bytes, command)
+    }
+}

@@ -1,0 +1,715 @@
+//! Replicas of the crate on a network, disks and a clock that are moved by hand.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use wavetank_process::{
+    Adapter, Boot, ClientId, Committed, Observation, Outputs, Persist, Promise, RaftOptions, ReadOutcome,
+    Recovered, Refusal, RequestId, Role,
+    raft_core::{self, EntryId, HardState, LogIndex, LogSlice, NodeId, Payload, Term},
+};
+use wavetank_raft_rs::RaftRs;
+
+const ELECTION_TIMEOUT: u64 = 10;
+
+fn id(number: u64) -> NodeId {
+    NodeId::new(number).unwrap()
+}
+
+fn request(sequence: u64) -> RequestId {
+    RequestId { client: ClientId(1), sequence }
+}
+
+fn options() -> RaftOptions {
+    RaftOptions { election_timeout_ticks: ELECTION_TIMEOUT, ..RaftOptions::default() }
+}
+
+fn boot(number: u64, voters: u64, options: RaftOptions) -> Boot {
+    Boot { id: id(number), voters: (1..=voters).map(id).collect(), incarnation: 0, options }
+}
+
+fn blank() -> Recovered {
+    Recovered { hard_state: HardState::default(), commit: LogIndex(0), log: LogSlice::empty(EntryId::ORIGIN) }
+}
+
+/// What the disk holds after one more write.
+fn write(disk: &mut Recovered, write: &Persist) {
+    disk.hard_state = write.hard_state.unwrap_or(disk.hard_state);
+    disk.commit = write.commit;
+    if let Some(entries) = &write.entries {
+        let kept = usize::try_from(entries.prev().index.0).unwrap();
+        assert!(kept <= disk.log.len(), "a gap: {entries:?} after {:?}", disk.log);
+        let mut log = disk.log.entries()[..kept].to_vec();
+        log.extend_from_slice(entries.entries());
+        let grown = LogSlice::new(EntryId::ORIGIN, log).unwrap();
+        assert_eq!(grown.after(entries.prev().index).unwrap().prev(), entries.prev());
+        disk.log = grown;
+    }
+}
+
+/// A message in one line, with commands in quotes.
+fn render(bytes: &[u8]) -> String {
+    RaftRs::render(bytes, &|command| format!("\"{}\"", command.escape_ascii()))
+}
+
+struct Machine {
+    raft: RaftRs,
+    disk: Recovered,
+    /// What is asked for but not durable.
+    writes: VecDeque<Persist>,
+    last_write: u64,
+    applied: Vec<Committed>,
+    reads: Vec<(RequestId, ReadOutcome)>,
+    timeouts: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Letter {
+    from: NodeId,
+    to: NodeId,
+    bytes: Bytes,
+}
+
+struct Cluster {
+    machines: BTreeMap<NodeId, Machine>,
+    mail: VecDeque<Letter>,
+    /// Everything that was said and the state after every delivery.
+    trace: Vec<String>,
+    options: RaftOptions,
+}
+
+impl Cluster {
+    fn new(size: u64) -> Self {
+        Self::with_options(size, options())
+    }
+
+    fn with_options(size: u64, options: RaftOptions) -> Self {
+        let mut cluster =
+            Self { machines: BTreeMap::new(), mail: VecDeque::new(), trace: Vec::new(), options };
+        for number in 1..=size {
+            cluster.start(number, size, blank());
+        }
+        cluster
+    }
+
+    fn start(&mut self, number: u64, size: u64, disk: Recovered) {
+        let raft = RaftRs::start(&boot(number, size, self.options.clone()), disk.clone()).unwrap();
+        let machine = Machine {
+            raft,
+            disk,
+            writes: VecDeque::new(),
+            last_write: 0,
+            applied: Vec::new(),
+            reads: Vec::new(),
+            timeouts: 0,
+        };
+        self.machines.insert(id(number), machine);
+        self.drain(number);
+    }
+
+    /// Stops a machine and boots it from what is durable.
+    fn restart(&mut self, number: u64) {
+        let size = self.machines.len() as u64;
+        let disk = self.machines.remove(&id(number)).unwrap().disk;
+        self.mail.retain(|letter| letter.to != id(number));
+        self.start(number, size, disk);
+    }
+
+    fn machine(&mut self, number: u64) -> &mut Machine {
+        self.machines.get_mut(&id(number)).unwrap()
+    }
+
+    fn raft(&mut self, number: u64) -> &mut RaftRs {
+        &mut self.machine(number).raft
+    }
+
+    fn observe(&self, number: u64) -> Observation {
+        self.machines[&id(number)].raft.observe()
+    }
+
+    /// Takes all outputs of a machine, and supplies a timeout if it wants one.
+    fn drain(&mut self, number: u64) {
+        let machine = self.machines.get_mut(&id(number)).unwrap();
+        if machine.raft.wants_election_timeout() {
+            machine.timeouts += 1;
+            let timeout = ELECTION_TIMEOUT + (3 * number + 4 * machine.timeouts) % ELECTION_TIMEOUT;
+            machine.raft.set_election_timeout(timeout);
+        }
+        let mut outputs = Outputs::default();
+        machine.raft.drain(&mut outputs);
+        let Outputs { sends, writes, committed, reads } = outputs;
+        for (to, bytes) in sends {
+            self.trace.push(format!("{} -> {to} {}", id(number), render(&bytes)));
+            self.mail.push_back(Letter { from: id(number), to, bytes });
+        }
+        for write in writes {
+            machine.last_write += 1;
+            assert_eq!(write.number, machine.last_write);
+            machine.writes.push_back(write);
+        }
+        if let Some(last) = committed.last() {
+            machine.raft.applied(last.id.index);
+        }
+        machine.applied.extend(committed);
+        machine.reads.extend(reads);
+        self.trace.push(format!("{} {:?}", id(number), machine.raft.observe()));
+    }
+
+    /// Makes everything that a machine has asked to write durable.
+    fn sync(&mut self, number: u64) {
+        let machine = self.machine(number);
+        while let Some(next) = machine.writes.pop_front() {
+            write(&mut machine.disk, &next);
+            machine.raft.persisted(next.number);
+        }
+        self.drain(number);
+    }
+
+    fn deliver(&mut self, letter: &Letter) {
+        let Some(machine) = self.machines.get_mut(&letter.to) else { return };
+        machine.raft.step(letter.from, &letter.bytes).unwrap();
+        self.drain(letter.to.number());
+    }
+
+    /// Takes the letters out of the mail that say `kind`.
+    fn take(&mut self, kind: &str) -> Vec<Letter> {
+        let is_kind = |letter: &Letter| RaftRs::describe(&letter.bytes).unwrap().kind == kind;
+        let (taken, rest) = self.mail.drain(..).partition(is_kind);
+        self.mail = rest;
+        Vec::from(taken)
+    }
+
+    /// Delivers and syncs until nothing is left to do. Letters from or to `cut` machines are lost.
+    fn settle_without(&mut self, cut: &[u64]) {
+        let numbers: Vec<_> = self.machines.keys().map(|id| id.number()).collect();
+        loop {
+            numbers.iter().for_each(|&number| self.sync(number));
+            let Some(letter) = self.mail.pop_front() else { break };
+            if !cut.contains(&letter.from.number()) && !cut.contains(&letter.to.number()) {
+                self.deliver(&letter);
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        self.settle_without(&[]);
+    }
+
+    fn tick(&mut self, number: u64, ticks: u64) {
+        self.raft(number).advance(ticks);
+        self.drain(number);
+    }
+
+    /// Lets time go by everywhere.
+    fn run(&mut self, ticks: u64) {
+        let numbers: Vec<_> = self.machines.keys().map(|id| id.number()).collect();
+        for _ in 0..ticks {
+            numbers.iter().for_each(|&number| self.tick(number, 1));
+            self.settle();
+        }
+    }
+
+    fn elect(&mut self, number: u64) {
+        self.raft(number).campaign().unwrap();
+        self.drain(number);
+        self.settle();
+        assert_eq!(self.observe(number).role, Role::Leader);
+    }
+
+    fn propose(&mut self, number: u64, command: &'static str) {
+        self.raft(number).propose(Bytes::from_static(command.as_bytes())).unwrap();
+        self.drain(number);
+    }
+
+    fn commands(&self, number: u64) -> Vec<&str> {
+        let applied = &self.machines[&id(number)].applied;
+        applied.iter().flat_map(|one| &one.command).map(|bytes| std::str::from_utf8(bytes).unwrap()).collect()
+    }
+}
+
+fn kinds(mail: &VecDeque<Letter>) -> Vec<&'static str> {
+    mail.iter().map(|letter| RaftRs::describe(&letter.bytes).unwrap().kind).collect()
+}
+
+#[test]
+fn time_elects_a_leader_and_keeps_it() {
+    let mut cluster = Cluster::new(3);
+    cluster.run(2 * ELECTION_TIMEOUT);
+    let leaders: Vec<_> = (1..=3).filter(|&number| cluster.observe(number).role == Role::Leader).collect();
+    assert_eq!(leaders.len(), 1);
+    let term = cluster.observe(1).term;
+    cluster.run(5 * ELECTION_TIMEOUT);
+    for number in 1..=3 {
+        let seen = cluster.observe(number);
+        assert_eq!((seen.term, seen.leader), (term, Some(id(leaders[0]))));
+    }
+}
+
+#[test]
+fn proposals_are_applied_everywhere_in_order() {
+    let mut cluster = Cluster::new(3);
+    cluster.elect(1);
+    for command in ["a", "b", "c"] {
+        cluster.propose(1, command);
+    }
+    cluster.settle();
+    for number in 1..=3 {
+        assert_eq!(cluster.commands(number), ["a", "b", "c"]);
+        let machine = cluster.machine(number);
+        let ids: Vec<_> = machine.applied.iter().map(|one| one.id).collect();
+        assert_eq!(ids, [1, 2, 3, 4].map(|index| EntryId::new(1, index)));
+        assert_eq!(machine.applied[0].command, None, "a term begins with a no-op");
+        assert_eq!(machine.disk.log.last(), EntryId::new(1, 4));
+        assert_eq!(machine.disk.log.entries()[0].payload, Payload::Noop);
+        assert_eq!(machine.disk.commit, LogIndex(4));
+        assert_eq!(machine.disk.hard_state, HardState::recovered(Term(1), Some(id(1))));
+    }
+}
+
+#[test]
+fn a_single_voter_needs_only_its_own_disk() {
+    let mut cluster = Cluster::new(1);
+    cluster.raft(1).campaign().unwrap();
+    cluster.drain(1);
+    cluster.propose(1, "a");
+    assert_eq!(cluster.observe(1).commit, LogIndex(0));
+    cluster.settle();
+    assert_eq!(cluster.commands(1), ["a"]);
+    cluster.raft(1).read(request(1)).unwrap();
+    cluster.drain(1);
+    assert_eq!(cluster.machine(1).reads, [(request(1), ReadOutcome::At(LogIndex(2)))]);
+}
+
+#[test]
+fn votes_wait_for_the_disk() {
+    let mut cluster = Cluster::with_options(3, RaftOptions { pre_vote: false, ..options() });
+    cluster.raft(1).campaign().unwrap();
+    cluster.drain(1);
+    assert_eq!(kinds(&cluster.mail), [""; 0], "a candidate's own vote is not durable");
+    cluster.sync(1);
+    let requests = cluster.take("RequestVote");
+    assert_eq!(requests.iter().map(|letter| letter.to.number()).collect::<Vec<_>>(), [2, 3]);
+
+    cluster.deliver(&requests[0]);
+    assert_eq!(kinds(&cluster.mail), [""; 0]);
+    let voted = HardState::recovered(Term(1), Some(id(1)));
+    assert_eq!(cluster.machine(2).writes[0].hard_state, Some(voted));
+    cluster.sync(2);
+    assert_eq!(kinds(&cluster.mail), ["RequestVoteReply"]);
+    let promise = RaftRs::describe(&cluster.mail[0].bytes).unwrap().promise;
+    assert_eq!(promise, Promise::Vote { candidate: id(1) });
+}
+
+#[test]
+fn acknowledgements_wait_for_the_disk_and_entries_of_a_leader_do_not() {
+    let mut cluster = Cluster::new(3);
+    cluster.elect(1);
+    cluster.propose(1, "a");
+    let appends = cluster.take("AppendEntries");
+    assert_eq!(appends.len(), 2, "sent although the leader's own write is pending");
+    assert_eq!(cluster.machine(1).writes.len(), 1);
+
+    cluster.deliver(&appends[0]);
+    assert_eq!(kinds(&cluster.mail), [""; 0]);
+    cluster.sync(2);
+    let replies = cluster.take("AppendEntriesReply");
+    assert_eq!(RaftRs::describe(&replies[0].bytes).unwrap().promise, Promise::Holds { index: LogIndex(2) });
+
+    // One durable copy of three does not commit.
+    cluster.deliver(&replies[0]);
+    assert_eq!(cluster.observe(1).commit, LogIndex(1));
+    cluster.sync(1);
+    assert_eq!(cluster.observe(1).commit, LogIndex(2));
+}
+
+#[test]
+fn replies_without_a_write_wait_only_for_writes_before_them() {
+    let mut cluster = Cluster::new(3);
+    cluster.elect(1);
+    cluster.propose(1, "a");
+    let append = cluster.take("AppendEntries").remove(0);
+    cluster.tick(1, 2);
+    let heartbeat = cluster.take("Heartbeat").remove(0);
+
+    cluster.deliver(&heartbeat);
+    assert_eq!(kinds(&cluster.mail), ["HeartbeatReply"]);
+    assert_eq!(cluster.machine(2).writes, [], "a heartbeat writes nothing");
+
+    cluster.mail.clear();
+    cluster.deliver(&append);
+    cluster.deliver(&heartbeat);
+    assert_eq!(kinds(&cluster.mail), [""; 0]);
+    cluster.sync(2);
+    assert_eq!(kinds(&cluster.mail), ["AppendEntriesReply", "HeartbeatReply"]);
+}
+
+#[test]
+fn writes_may_become_durable_together() {
+    let mut cluster = Cluster::new(3);
+    cluster.elect(1);
+    for command in ["a", "b", "c"] {
+        cluster.propose(1, command);
+    }
+    let appends: Vec<_> =
+        cluster.take("AppendEntries").into_iter().filter(|letter| letter.to == id(2)).collect();
+    appends.iter().for_each(|append| cluster.deliver(append));
+    let writes: Vec<_> = cluster.machine(2).writes.drain(..).collect();
+    let numbers: Vec<_> = writes.iter().map(|write| write.number).collect();
+    assert_eq!(numbers.len(), 3);
+    assert!(writes.iter().all(|write| write.hard_state.is_none()), "neither term nor vote changed");
+    cluster.raft(2).persisted(numbers[1]);
+    cluster.drain(2);
+    assert_eq!(kinds(&cluster.mail), ["AppendEntriesReply"; 2]);
+    cluster.raft(2).persisted(numbers[2]);
+    cluster.drain(2);
+    assert_eq!(kinds(&cluster.mail), ["AppendEntriesReply"; 3]);
+}
+
+#[test]
+fn a_minority_s_entries_are_replaced_on_disk() {
+    let mut cluster = Cluster::new(3);
+    cluster.elect(1);
+    cluster.propose(1, "lost");
+    cluster.propose(1, "lost too");
+    cluster.settle_without(&[2, 3]);
+    assert_eq!(cluster.machine(1).disk.log.last(), EntryId::new(1, 3));
+    // The others forget their leader, and choose another.
+    for number in [2, 3] {
+        cluster.tick(number, ELECTION_TIMEOUT - 1);
+    }
+    cluster.raft(2).advance(ELECTION_TIMEOUT);
+    cluster.drain(2);
+    cluster.settle_without(&[1]);
+    cluster.tick(3, ELECTION_TIMEOUT);
+    cluster.settle_without(&[1]);
+    let leader = if cluster.observe(2).role == Role::Leader { 2 } else { 3 };
+    cluster.propose(leader, "kept");
+    cluster.settle_without(&[1]);
+    cluster.tick(leader, 2);
+    cluster.settle();
+    for number in 1..=3 {
+        assert_eq!(cluster.commands(number), ["kept"], "n{number}");
+        let logs = [number, leader].map(|one| cluster.machines[&id(one)].disk.log.clone());
+        assert_eq!(logs[0], logs[1], "n{number}");
+    }
+}
+
+#[test]
+fn a_restart_applies_the_log_again() {
+    let mut cluster = Cluster::new(3);
+    cluster.elect(1);
+    cluster.propose(1, "a");
+    cluster.propose(1, "b");
+    cluster.settle();
+    let before = cluster.machine(2).applied.clone();
+
+    cluster.restart(2);
+    assert_eq!(cluster.machine(2).applied, before, "known to be committed");
+    let seen = cluster.observe(2);
+    assert_eq!((seen.term, seen.vote, seen.role), (Term(1), Some(id(1)), Role::Follower));
+    assert_eq!(seen.last, EntryId::new(1, 3));
+
+    // Not known any more: a leader has to say so again.
+    cluster.machine(3).disk.commit = LogIndex(0);
+    cluster.restart(3);
+    assert_eq!(cluster.machine(3).applied, []);
+    cluster.run(2);
+    assert_eq!(cluster.machine(3).applied, before);
+    cluster.propose(1, "c");
+    cluster.settle();
+    assert_eq!(cluster.commands(2), ["a", "b", "c"]);
+    assert_eq!(cluster.commands(3), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_vote_survives_a_restart() {
+    let mut cluster =
+        Cluster::with_options(3, RaftOptions { pre_vote: false, check_quorum: false, ..options() });
+    for number in [1, 3] {
+        cluster.raft(number).campaign().unwrap();
+        cluster.drain(number);
+        cluster.sync(number);
+    }
+    let requests: Vec<_> =
+        cluster.take("RequestVote").into_iter().filter(|letter| letter.to == id(2)).collect();
+    cluster.deliver(&requests[0]);
+    cluster.sync(2);
+    cluster.restart(2);
+    cluster.mail.clear();
+    cluster.deliver(&requests[1]);
+    cluster.sync(2);
+    assert_eq!(render(&cluster.mail[0].bytes), "RequestVoteReply t1 refused");
+}
+
+#[test]
+fn broadcasts_are_in_the_order_of_ids() {
+    let voters = [70_000, 3, 1 << 40, 77, 12_345, 6, 999].map(id).to_vec();
+    let boot = Boot { id: id(3), voters, incarnation: 0, options: options() };
+    let mut raft = RaftRs::start(&boot, blank()).unwrap();
+    raft.campaign().unwrap();
+    let mut outputs = Outputs::default();
+    raft.drain(&mut outputs);
+    let receivers: Vec<_> = outputs.sends.iter().map(|(to, _)| to.number()).collect();
+    assert_eq!(receivers, [6, 77, 999, 12_345, 70_000, 1 << 40]);
+}
+
+#[test]
+fn messages_keep_to_the_limits() {
+    let limits = |max_message_bytes, max_inflight_messages| {
+        let mut cluster =
+            Cluster::with_options(3, RaftOptions { max_message_bytes, max_inflight_messages, ..options() });
+        cluster.elect(1);
+        for command in ["a", "b", "c", "d"] {
+            cluster.propose(1, command);
+        }
+        let sent = cluster.mail.iter().filter(|letter| letter.to == id(2)).count();
+        cluster.settle();
+        let most = cluster.trace.iter().map(|line| line.matches('"').count() / 2).max();
+        (sent, most, cluster.commands(2).len())
+    };
+    assert_eq!(limits(1 << 20, 64), (4, Some(1), 4));
+    assert_eq!(limits(1 << 20, 1), (1, Some(3), 4));
+    assert_eq!(limits(1, 1), (1, Some(1), 4));
+}
+
+#[test]
+fn reads_are_answered_by_a_round_of_heartbeats() {
+    let mut cluster = Cluster::new(3);
+    cluster.elect(1);
+    assert_eq!(cluster.raft(2).read(request(1)), Err(Refusal::NotLeader { leader: Some(id(1)) }));
+    cluster.propose(1, "a");
+    cluster.settle();
+
+    cluster.raft(1).read(request(1)).unwrap();
+    cluster.raft(1).read(request(2)).unwrap();
+    cluster.drain(1);
+    assert_eq!(cluster.machine(1).reads, []);
+    cluster.settle();
+    let answers = [request(1), request(2)].map(|id| (id, ReadOutcome::At(LogIndex(2))));
+    assert_eq!(cluster.machine(1).reads, answers);
+}
+
+#[test]
+fn a_late_reply_to_a_read_does_not_confirm_its_retry() {
+    let mut cluster = Cluster::new(3);
+    cluster.elect(1);
+    cluster.raft(1).read(request(1)).unwrap();
+    cluster.drain(1);
+    for heartbeat in cluster.take("Heartbeat") {
+        cluster.deliver(&heartbeat);
+    }
+    let replies = cluster.take("HeartbeatReply");
+    cluster.deliver(&replies[0]);
+    assert_eq!(cluster.machine(1).reads.len(), 1);
+
+    cluster.raft(1).read(request(1)).unwrap();
+    cluster.drain(1);
+    cluster.deliver(&replies[1]);
+    assert_eq!(cluster.machine(1).reads.len(), 1, "this reply is older than the question");
+    cluster.settle();
+    assert_eq!(cluster.machine(1).reads.len(), 2);
+}
+
+#[test]
+fn reads_wait_for_a_commit_in_the_term() {
+    let mut cluster = Cluster::new(3);
+    cluster.raft(1).campaign().unwrap();
+    cluster.drain(1);
+    while cluster.observe(1).role != Role::Leader {
+        (1..=3).for_each(|number| cluster.sync(number));
+        let letter = cluster.mail.pop_front().unwrap();
+        cluster.deliver(&letter);
+    }
+    assert!(matches!(cluster.raft(1).read(request(1)), Err(Refusal::Other(_))));
+    cluster.settle();
+    assert_eq!(cluster.raft(1).read(request(1)), Ok(()));
+}
+
+#[test]
+fn reads_are_lost_with_the_leadership() {
+    let mut cluster = Cluster::new(3);
+    cluster.elect(1);
+    cluster.raft(1).read(request(1)).unwrap();
+    cluster.drain(1);
+    cluster.mail.clear();
+    assert_eq!(cluster.machine(1).reads, []);
+    // Two election timeouts without an answer: the first still counts what was heard before.
+    cluster.tick(1, 2 * ELECTION_TIMEOUT);
+    assert_eq!(cluster.observe(1).role, Role::Follower);
+    assert_eq!(cluster.machine(1).reads, [(request(1), ReadOutcome::Lost)]);
+    cluster.drain(1);
+    assert_eq!(cluster.machine(1).reads.len(), 1, "said once");
+}
+
+#[test]
+fn leadership_is_handed_over() {
+    let mut cluster = Cluster::new(3);
+    assert_eq!(cluster.raft(1).transfer(id(2)), Err(Refusal::NotLeader { leader: None }));
+    cluster.elect(1);
+    assert_eq!(cluster.raft(3).transfer(id(2)), Err(Refusal::NotLeader { leader: Some(id(1)) }));
+    assert!(matches!(cluster.raft(1).transfer(id(1)), Err(Refusal::Other(_))));
+    assert!(matches!(cluster.raft(1).transfer(id(9)), Err(Refusal::Other(_))));
+    assert!(matches!(cluster.raft(1).campaign(), Err(Refusal::Other(_))));
+
+    cluster.raft(1).transfer(id(2)).unwrap();
+    assert!(
+        matches!(cluster.raft(1).propose(Bytes::from_static(b"a")), Err(Refusal::Other(_))),
+        "in between"
+    );
+    cluster.drain(1);
+    assert_eq!(kinds(&cluster.mail), ["TimeoutNow"]);
+    cluster.settle();
+    assert_eq!(cluster.observe(2).role, Role::Leader);
+    assert!(cluster.trace.iter().any(|line| line == "n2 -> n1 RequestVote t2 last 1@1, for a transfer"));
+}
+
+#[test]
+fn only_a_leader_takes_commands_and_none_that_are_empty() {
+    let mut cluster = Cluster::new(3);
+    let command = Bytes::from_static(b"a");
+    assert_eq!(cluster.raft(1).propose(command.clone()), Err(Refusal::NotLeader { leader: None }));
+    cluster.elect(1);
+    assert_eq!(cluster.raft(2).propose(command), Err(Refusal::NotLeader { leader: Some(id(1)) }));
+    assert!(matches!(cluster.raft(1).propose(Bytes::new()), Err(Refusal::Other(_))));
+    cluster.drain(2);
+    assert!(cluster.mail.is_empty(), "nothing is forwarded");
+    assert_eq!(cluster.observe(1).last, EntryId::new(1, 1));
+}
+
+#[test]
+fn the_timeout_that_was_supplied_is_the_one_that_fires() {
+    for timeout in ELECTION_TIMEOUT..2 * ELECTION_TIMEOUT {
+        let mut raft = RaftRs::start(&boot(1, 3, options()), blank()).unwrap();
+        assert!(raft.wants_election_timeout());
+        raft.set_election_timeout(timeout);
+        assert!(!raft.wants_election_timeout());
+        assert_eq!(raft.ticks_until_timeout(), Some(timeout));
+        raft.advance(timeout - 1);
+        assert_eq!((raft.observe().role, raft.ticks_until_timeout()), (Role::Follower, Some(1)));
+        raft.advance(1);
+        assert_eq!(raft.observe().role, Role::PreCandidate);
+        assert!(raft.wants_election_timeout());
+    }
+}
+
+#[test]
+fn a_leader_s_next_deadline_is_a_heartbeat_or_a_count_of_its_quorum() {
+    let options = RaftOptions { election_timeout_ticks: ELECTION_TIMEOUT, heartbeat_ticks: 4, ..options() };
+    let mut cluster = Cluster::with_options(3, options);
+    cluster.elect(1);
+    let mut deadlines = Vec::new();
+    while cluster.observe(1).role == Role::Leader {
+        let ticks = cluster.raft(1).ticks_until_timeout().unwrap();
+        deadlines.push(ticks);
+        cluster.tick(1, ticks);
+    }
+    assert_eq!(deadlines, [4, 4, 2, 2, 4, 4], "heartbeats at 4, 8, 12, 16, a count at 10 and 20");
+}
+
+/// Elections by timeout, proposals, a restart, a read and a transfer.
+fn busy_run() -> Vec<String> {
+    let mut cluster = Cluster::new(5);
+    for round in 0..6 {
+        cluster.run(2 * ELECTION_TIMEOUT);
+        let leader = (1..=5).find(|&number| cluster.observe(number).role == Role::Leader);
+        let leader = leader.expect("two timeouts elect a leader");
+        cluster.propose(leader, "a");
+        cluster.raft(leader).read(request(round)).unwrap();
+        cluster.drain(leader);
+        if round % 2 == 0 {
+            cluster.raft(leader).transfer(id(leader % 5 + 1)).unwrap();
+        }
+        cluster.settle();
+        cluster.restart(leader);
+    }
+    cluster.trace
+}
+
+#[test]
+fn the_crate_s_own_draws_do_not_show() {
+    let first = busy_run();
+    let elections = first.iter().filter(|line| line.contains(" RequestVote t")).count();
+    assert!(6 <= elections, "{elections} requests for a vote");
+    for _ in 0..3 {
+        let again = busy_run();
+        let differs = first.iter().zip(&again).find(|(one, other)| one != other);
+        assert_eq!(differs, None);
+        assert_eq!(first.len(), again.len());
+    }
+}
+
+#[test]
+fn the_digest_tells_states_apart() {
+    let mut cluster = Cluster::new(5);
+    let mut digests = vec![cluster.observe(1).digest];
+    let mut note = |cluster: &Cluster, number| {
+        let digest = cluster.observe(number).digest;
+        assert!(!digests.contains(&digest), "seen before: {:?}", cluster.observe(number));
+        digests.push(digest);
+    };
+    cluster.raft(1).set_election_timeout(ELECTION_TIMEOUT);
+    note(&cluster, 1);
+    cluster.tick(1, 1);
+    note(&cluster, 1);
+    cluster.raft(1).campaign().unwrap();
+    cluster.drain(1);
+    note(&cluster, 1);
+    // One answer of the two that are needed.
+    let survey = cluster.take("RequestPreVote").remove(0);
+    cluster.deliver(&survey);
+    let reply = cluster.mail.pop_front().unwrap();
+    cluster.deliver(&reply);
+    note(&cluster, 1);
+    cluster.elect(1);
+    note(&cluster, 1);
+    cluster.propose(1, "a");
+    note(&cluster, 1);
+    // One copy, of the three that commit.
+    let append = cluster.take("AppendEntries").remove(0);
+    cluster.deliver(&append);
+    cluster.sync(append.to.number());
+    let reply = cluster.take("AppendEntriesReply").remove(0);
+    cluster.deliver(&reply);
+    note(&cluster, 1);
+    // A follower that learns of a commit, and of nothing else.
+    note(&cluster, 2);
+    let commit = raft::eraftpb::Message {
+        msg_type: raft::eraftpb::MessageType::MsgHeartbeat,
+        from: 1,
+        to: 2,
+        term: 1,
+        commit: 2,
+        ..raft::eraftpb::Message::default()
+    };
+    cluster.raft(2).step(id(1), &protobuf::Message::write_to_bytes(&commit).unwrap()).unwrap();
+    note(&cluster, 2);
+}
+
+#[test]
+fn senseless_settings_and_logs_are_refused() {
+    let refused = |boot: Boot, recovered: Recovered| match RaftRs::start(&boot, recovered) {
+        Ok(_) => panic!("{boot:?} was taken"),
+        Err(reason) => assert!(!reason.is_empty()),
+    };
+    refused(boot(4, 3, options()), blank());
+    refused(boot(1, 3, RaftOptions { heartbeat_ticks: 0, ..options() }), blank());
+    refused(boot(1, 3, RaftOptions { heartbeat_ticks: ELECTION_TIMEOUT, ..options() }), blank());
+    refused(boot(1, 3, RaftOptions { election_timeout_ticks: u64::MAX, ..options() }), blank());
+    refused(boot(1, 3, RaftOptions { max_inflight_messages: 0, ..options() }), blank());
+    refused(boot(1, 3, RaftOptions { max_inflight_messages: usize::MAX, ..options() }), blank());
+
+    let log = |prev, term| {
+        let entry = raft_core::Entry { term: Term(term), payload: Payload::Noop };
+        LogSlice::new(prev, vec![entry]).unwrap()
+    };
+    let recovered =
+        |term, commit, log| Recovered { hard_state: HardState::recovered(Term(term), None), commit, log };
+    refused(boot(1, 3, options()), recovered(1, LogIndex(2), log(EntryId::ORIGIN, 1)));
+    refused(boot(1, 3, options()), recovered(1, LogIndex(0), log(EntryId::ORIGIN, 2)));
+    refused(boot(1, 3, options()), recovered(1, LogIndex(0), log(EntryId::new(1, 1), 1)));
+    assert!(
+        RaftRs::start(&boot(1, 3, options()), recovered(1, LogIndex(1), log(EntryId::ORIGIN, 1))).is_ok()
+    );
+    let twice = Boot { voters: [1, 2, 3, 2].map(id).to_vec(), ..boot(1, 3, options()) };
+    assert!(RaftRs::start(&twice, blank()).is_ok());
+}

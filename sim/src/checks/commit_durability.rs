@@ -1,0 +1,118 @@
+//! Every committed index is durable on a quorum (§3.6): the promise behind the word "committed", and the one whose breach
+//! shows long before data is lost.
+
+use wavetank_process::raft_core::{LogIndex, NodeId};
+
+use super::{Check, Fact, Finding, Watched, is_majority};
+use crate::audit::AuditEntry;
+
+/// The latest committed entry is on the disks of a majority, and so is everything before it. Machines that are down
+/// count by their disks.
+#[derive(Debug, Default)]
+pub struct CommitDurability {
+    /// The highest committed index, its entry, and who knew it first.
+    latest: Option<(LogIndex, AuditEntry, NodeId)>,
+}
+
+impl CommitDurability {
+    /// Counts the disks that hold the latest committed entry.
+    fn count(&self, cluster: &[Watched]) -> Finding {
+        let Some((index, entry, by)) = self.latest else { return Finding::Unconcerned };
+        let mut holders = Vec::new();
+        for machine in cluster {
+            let Some(durable) = machine.durable() else { return Finding::Unconcerned };
+            if durable.entry(index) == Some(entry) {
+                holders.push(machine.id);
+            }
+        }
+        if is_majority(holders.len(), cluster) {
+            return Finding::Holds;
+        }
+        Finding::Violated(format!(
+            "the entry {}@{index}, which {by} took for committed, is durable on {holders:?} only: no majority of {}",
+            entry.term.0,
+            cluster.len()
+        ))
+    }
+}
+
+impl Check for CommitDurability {
+    fn name(&self) -> &'static str {
+        "CommitDurability"
+    }
+
+    fn check(&mut self, fact: &Fact<'_>, subject: usize, cluster: &[Watched]) -> Finding {
+        let machine = &cluster[subject];
+        match fact {
+            Fact::Observed { now, .. } | Fact::Recovered { now } => {
+                let known = self.latest.map_or(LogIndex(0), |(index, _, _)| index);
+                let entry = machine.written().and_then(|log| log.entry(now.commit));
+                let (true, Some(entry)) = (known < now.commit, entry) else { return Finding::Unconcerned };
+                self.latest = Some((now.commit, entry, machine.id));
+                self.count(cluster)
+            }
+            // Only these can take an entry off a disk.
+            Fact::Crashed => self.count(cluster),
+            Fact::Persisted => {
+                let holds = self.latest.is_none_or(|(index, entry, _)| {
+                    machine.durable().is_some_and(|durable| durable.entry(index) == Some(entry))
+                });
+                if holds { Finding::Unconcerned } else { self.count(cluster) }
+            }
+            Fact::Sent { .. } | Fact::Wrote { .. } => Finding::Unconcerned,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wavetank_process::{Observation, Role};
+
+    use super::*;
+    use crate::checks::testing::{cluster, durable, observation};
+
+    fn committed(index: u64) -> Observation {
+        Observation { commit: LogIndex(index), ..observation(Role::Leader, 2) }
+    }
+
+    #[test]
+    fn a_commit_that_a_majority_does_not_hold_is_a_violation() {
+        for (voters, holders, holds) in
+            [(3, 2, true), (3, 1, false), (4, 2, false), (4, 3, true), (1, 1, true)]
+        {
+            let mut cluster = cluster(voters);
+            for machine in &mut cluster[..holders] {
+                durable(machine, 2, None, &[1, 2]);
+            }
+            let finding =
+                CommitDurability::default().check(&Fact::Recovered { now: &committed(2) }, 0, &cluster);
+            assert_eq!(finding == Finding::Holds, holds, "{holders} of {voters}: {finding:?}");
+        }
+    }
+
+    #[test]
+    fn a_crash_that_takes_a_committed_entry_from_the_majority_is_a_violation() {
+        let mut check = CommitDurability::default();
+        let mut cluster = cluster(3);
+        durable(&mut cluster[0], 2, None, &[1, 2]);
+        durable(&mut cluster[2], 2, None, &[1, 2]);
+        assert_eq!(check.check(&Fact::Recovered { now: &committed(2) }, 0, &cluster), Finding::Holds);
+        durable(&mut cluster[2], 2, None, &[1]);
+        assert_eq!(
+            check.check(&Fact::Crashed, 2, &cluster),
+            Finding::Violated(
+                "the entry 2@2, which n1 took for committed, is durable on [n1] only: no majority of 3"
+                    .to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn entries_of_another_term_at_the_same_index_do_not_count() {
+        let mut cluster = cluster(3);
+        durable(&mut cluster[0], 2, None, &[1, 2]);
+        durable(&mut cluster[1], 2, None, &[1, 1]);
+        let finding = CommitDurability::default().check(&Fact::Recovered { now: &committed(2) }, 0, &cluster);
+        assert!(matches!(finding, Finding::Violated(_)));
+    }
+}

@@ -1,0 +1,302 @@
+//! One randomized run: a storm, then calm, then judgement.
+//!
+//! Safety is checked all along. When the storm is over, everything is mended, and the cluster has so many election
+//! timeouts to elect a leader, answer everybody and agree. Then the clients' history is judged.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use serde::Serialize;
+use wavetank_process::raft_core::LogIndex;
+
+use crate::{
+    chance::{DecisionLog, Door, Random, Recorded},
+    checks::{self, CheckCounters, Violation},
+    client::ClientOptions,
+    disk::DiskOptions,
+    history::OutcomeCounts,
+    linearizability::{self, KvSpecification},
+    network::NetworkOptions,
+    program::{self, Program},
+    storm::{FaultCounters, Storm},
+    swarm::RunOptions,
+    tank::{Status, Tally, Tank},
+    time::{Span, Time},
+    trace::{Fingerprint, Line, Trace},
+};
+
+/// What a run has come to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Everything that was checked held.
+    Pass,
+    /// Something did not.
+    Fail(Violation),
+    /// The run ended before it could be judged, which proves nothing.
+    Inconclusive(String),
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pass => f.write_str("pass"),
+            Self::Fail(violation) => write!(f, "{violation}"),
+            Self::Inconclusive(reason) => write!(f, "inconclusive: {reason}"),
+        }
+    }
+}
+
+/// A run, told afterwards.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What it has come to.
+    pub verdict: Verdict,
+    /// Its identity.
+    pub hash: Fingerprint,
+    /// How many events there were.
+    pub events: u64,
+    /// How long it lasted, in virtual time.
+    pub virtual_time: Span,
+    /// What happened in it.
+    pub tally: Tally,
+    /// How the clients' operations ended.
+    pub operations: OutcomeCounts,
+    /// What its faults came to.
+    pub faults: BTreeMap<String, FaultCounters>,
+    /// How often each check was asked.
+    pub checks: BTreeMap<String, CheckCounters>,
+    /// Its trace, if it was kept.
+    pub trace: Vec<Line>,
+    /// The decisions it was made of, if they were recorded.
+    pub decisions: DecisionLog,
+}
+
+/// What to keep of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// The trace.
+    pub trace: bool,
+    /// The decisions.
+    pub decisions: bool,
+}
+
+/// No implementation has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no implementation named {name:?}; there are: {}", known.join(", "))]
+pub struct UnknownProgram {
+    /// The name.
+    pub name: String,
+    /// Those that there are.
+    pub known: Vec<String>,
+}
+
+/// Finds implementations by name.
+///
+/// # Errors
+/// When there is none of a name.
+pub fn find_programs(names: &[String]) -> Result<Vec<Arc<dyn Program>>, UnknownProgram> {
+    let known = program::built_in();
+    let find = |name: &String| {
+        known.iter().find(|program| program.name() == name).cloned().ok_or_else(|| UnknownProgram {
+            name: name.clone(),
+            known: known.iter().map(|program| program.name().to_owned()).collect(),
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// Runs the history that a seed stands for.
+///
+/// # Errors
+/// When there is no such implementation.
+pub fn run_seed(program: &str, seed: u64, keep: Keep) -> Result<Report, UnknownProgram> {
+    let programs = find_programs(&[program.to_owned()])?;
+    let options = RunOptions::draw(program, &mut Door::new(Random::new(seed)));
+    let random = Random::new(seed);
+    let door = if keep.decisions { Door::recording(random) } else { Door::new(random) };
+    Ok(run(&options, &programs, door, keep))
+}
+
+/// Runs a configuration with recorded decisions: the same run, event for event.
+///
+/// # Errors
+/// When there is no such implementation.
+pub fn run_recorded(
+    options: &RunOptions,
+    decisions: DecisionLog,
+    keep: Keep,
+) -> Result<Report, UnknownProgram> {
+    let programs = find_programs(&options.programs)?;
+    let recorded = Recorded::new(decisions);
+    let door = if keep.decisions { Door::recording(recorded) } else { Door::new(recorded) };
+    Ok(run(options, &programs, door, keep))
+}
+
+/// Runs a configuration behind any door.
+pub fn run(options: &RunOptions, programs: &[Arc<dyn Program>], door: Door, keep: Keep) -> Report {
+    let trace = if keep.trace { Trace::kept() } else { Trace::default() };
+    let mut tank = Tank::new(options.tank.clone(), programs, checks::built_in(), door, trace);
+    let mut storm = Storm::plan(&options.faults, &mut tank);
+    let verdict = play(options, &mut tank, &mut storm);
+    report(verdict, &tank, &storm)
+}
+
+/// More events than this, for each event of the storm, end a run without a verdict.
+const EVENT_LIMIT: u64 = 40;
+
+/// Every process must be as far as every other one within so many of the longest election timeouts.
+const CALM_LIMIT: u64 = 60;
+
+fn play(options: &RunOptions, tank: &mut Tank, storm: &mut Storm) -> (Verdict, Judged) {
+    while tank.events() < options.faults.events && storm.step(tank) {
+        judge_halts(tank);
+    }
+    let mut judged = Judged::default();
+    if tank.violation().is_none() {
+        judged.liveness = true;
+        settle(options, tank, storm);
+    }
+    if let Some(violation) = tank.violation() {
+        return (Verdict::Fail(violation.clone()), judged);
+    }
+    let limit = options.faults.events.saturating_mul(EVENT_LIMIT);
+    if limit < tank.events() {
+        return (Verdict::Inconclusive(format!("it took more than {limit} events")), judged);
+    }
+    judged.linearizability = true;
+    (judge_history(tank), judged)
+}
+
+/// Which of the judgements at the end were made.
+#[derive(Clone, Copy, Debug, Default)]
+struct Judged {
+    liveness: bool,
+    linearizability: bool,
+}
+
+/// No disk fails here, so no process has a reason to give up.
+fn judge_halts(tank: &mut Tank) {
+    for machine in 0..tank.cluster().len() {
+        if let Status::Halted { reason } = tank.status(machine) {
+            let message = format!("{} gave up, but its disk is sound: {reason}", tank.cluster()[machine].id);
+            tank.violate("Halt", message);
+        }
+    }
+}
+
+/// Mends everything and sees to it that the cluster comes to rest, with every client answered.
+fn settle(options: &RunOptions, tank: &mut Tank, storm: &mut Storm) {
+    storm.calm(tank);
+    tank.set_network(NetworkOptions::default());
+    tank.set_disks(&DiskOptions::default());
+    tank.stop_clients();
+    let deadline =
+        tank.now() + options.tank.longest_election_timeout() * CALM_LIMIT + slowest_client(options);
+    let limit = options.faults.events.saturating_mul(EVENT_LIMIT);
+    run_until(tank, deadline, limit, |tank| clients_open(tank).or_else(|| no_leader(tank)));
+    // What was open may have been given up. A client that comes now must be served.
+    let probe = tank.add_client(ClientOptions {
+        keys: options.tank.clients.first().map_or(1, |client| client.keys),
+        read_percent: 50,
+        operations: 8,
+        ..ClientOptions::default()
+    });
+    run_until(tank, deadline, limit, |tank| probe_unanswered(tank, probe).or_else(|| not_converged(tank)));
+}
+
+fn slowest_client(options: &RunOptions) -> Span {
+    options.tank.clients.iter().map(|client| client.timeout).max().unwrap_or(Span::ZERO)
+}
+
+/// Lets things happen until `missing` has nothing to say. If it still has at the deadline, that is a violation.
+fn run_until(tank: &mut Tank, deadline: Time, limit: u64, missing: impl Fn(&Tank) -> Option<String>) {
+    while let Some(reason) = missing(tank) {
+        if tank.violation().is_some() || limit < tank.events() {
+            return;
+        }
+        judge_halts(tank);
+        if tank.next_event().is_none_or(|next| deadline < next) {
+            tank.violate("Liveness", format!("{reason}, though everything was mended long ago"));
+            return;
+        }
+        tank.step();
+    }
+}
+
+fn clients_open(tank: &Tank) -> Option<String> {
+    let open = (0..tank.clients()).map(|place| tank.client(place)).find(|client| !client.is_idle())?;
+    Some(format!("{} still waits for an answer", open.id()))
+}
+
+fn no_leader(tank: &Tank) -> Option<String> {
+    tank.leader().is_none().then(|| "there is no leader".to_owned())
+}
+
+fn probe_unanswered(tank: &Tank, probe: usize) -> Option<String> {
+    let client = tank.client(probe);
+    let counts = client.counts();
+    if !client.is_done() {
+        return Some(format!("{} has been answered {} times and waits", client.id(), counts.acknowledged));
+    }
+    (0 < counts.abandoned + counts.refused).then(|| {
+        let (abandoned, refused) = (counts.abandoned, counts.refused);
+        format!("{} got no answer to {abandoned} requests and was refused {refused} times", client.id())
+    })
+}
+
+fn not_converged(tank: &Tank) -> Option<String> {
+    let leader = &tank.cluster()[tank.leader()?];
+    let target = leader.observation?;
+    tank.cluster().iter().find_map(|machine| {
+        let Some(now) = machine.observation else { return Some(format!("{} shows nothing", machine.id)) };
+        let behind = now.last != target.last || now.applied != target.last.index;
+        behind.then(|| {
+            format!(
+                "{} has a log to {} and has applied {}, while the log of the leader {} ends at {}",
+                machine.id, now.last, now.applied, leader.id, target.last
+            )
+        })
+    })
+}
+
+fn judge_history(tank: &Tank) -> Verdict {
+    match linearizability::check(
+        &KvSpecification::default(),
+        tank.history(),
+        linearizability::Budget::default(),
+    ) {
+        linearizability::Verdict::Linearizable { .. } => Verdict::Pass,
+        linearizability::Verdict::Violation(violation) => Verdict::Fail(Violation {
+            check: "Linearizability".to_owned(),
+            event: tank.events(),
+            message: violation.story,
+        }),
+        linearizability::Verdict::Unknown { reason, nodes } => {
+            Verdict::Inconclusive(format!("linearizability is open after {nodes} nodes: {reason}"))
+        }
+    }
+}
+
+fn report((verdict, judged): (Verdict, Judged), tank: &Tank, storm: &Storm) -> Report {
+    let mut checks = tank.check_counters();
+    let operations = tank.history().counts();
+    let count = |asked: bool, could_fail: bool| CheckCounters {
+        evaluations: u64::from(asked),
+        non_trivial: u64::from(asked && could_fail),
+    };
+    let moved = tank.cluster().iter().any(|m| m.observation.is_some_and(|o| LogIndex(1) < o.commit));
+    checks.insert("Liveness".to_owned(), count(judged.liveness, moved));
+    checks.insert("Linearizability".to_owned(), count(judged.linearizability, 1 < operations.completed));
+    Report {
+        verdict,
+        hash: tank.fingerprint(),
+        events: tank.events(),
+        virtual_time: tank.now().since(Time::ZERO),
+        tally: tank.tally(),
+        operations,
+        faults: storm.counters(tank),
+        checks,
+        trace: tank.trace().lines().to_vec(),
+        decisions: tank.decisions(),
+    }
+}
