@@ -20,3 +20,4 @@ pub mod storm;
 pub mod swarm;
 pub mod run;
 pub mod explore;
+pub mod scenario;

@@ -364,9 +364,9 @@ impl Tank {
         }
     }
 
-    /// Adds a heading to the trace.
-    pub fn heading(&mut self, text: &str) {
-        self.line(LineKind::Step, None, || text.to_owned());
+    /// Adds a heading to the trace: a [step](LineKind::Step) or a [remark](LineKind::Remark).
+    pub fn heading(&mut self, kind: LineKind, text: &str) {
+        self.line(kind, None, || text.to_owned());
     }
 
     /// Sends a parcel on its way.
@@ -412,6 +412,12 @@ impl Tank {
             Parcel::Reply { id, outcome } => client_port::render_reply(*id, outcome),
         };
         format!("{from} {arrow} {to}  {what}")
+    }
+
+    /// The kind of a message between servers, by the paper's names.
+    pub fn kind(&self, from: Endpoint, post: &Post) -> Option<&'static str> {
+        let (Endpoint::Server(id), Parcel::Peer(bytes)) = (from, &post.parcel) else { return None };
+        self.machines[self.position(id)].program().describe(bytes).map(|message| message.kind)
     }
 
     fn position(&self, id: NodeId) -> usize {
@@ -580,6 +586,11 @@ impl Tank {
     /// How many clocks are off by a tick or more by now.
     pub fn clocks_apart(&self) -> u64 {
         self.machines.iter().filter(|machine| machine.clock_is_off(self.now)).count() as u64
+    }
+
+    /// Changes the habits of one machine's disk, for what is asked of it from now on.
+    pub fn set_disk(&mut self, position: usize, options: DiskOptions) {
+        self.machines[position].set_disk(options);
     }
 
     /// Changes the habits of every disk, for what is asked of them from now on.

@@ -14,6 +14,8 @@ use crate::time::Time;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LineKind {
+    /// What a scenario says about the steps that follow.
+    Remark,
     /// A step of a scenario, as a heading.
     Step,
     /// A message arrived.
@@ -58,6 +60,7 @@ fn nanoseconds<S: serde::Serializer>(time: &Time, serializer: S) -> Result<S::Ok
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
+            LineKind::Remark => write!(f, "## {}", self.text),
             LineKind::Step => write!(f, "# {}", self.text),
             _ => write!(f, "{:>10}  {}", self.time.to_string(), self.text),
         }

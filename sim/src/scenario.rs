@@ -1,0 +1,264 @@
+//! Scenario files: scripted histories, one claim each.
+//!
+//! A file says what it is about (`story`), what cluster it needs (`cluster`), and what happens (`script`). Nothing happens
+//! that is not scripted: every choice is the mildest, disks answer at once, and messages wait in their mailboxes until
+//! they are delivered by name, or until a step lets time pass. What is claimed is said by `expect`.
+//!
+//! ```
+//! # let programs = [wavetank::program::built_in().remove(0)];
+//! let file = r#"
+//! Scenario(
+//!     story: "A server that campaigns and hears from a majority leads.",
+//!     cluster: (voters: 3, pre_vote: false),
+//!     script: [
+//!         campaign(n1),
+//!         deliver(kind: RequestVote, to: n2),
+//!         deliver(kind: RequestVoteReply, from: n2),
+//!         expect(leader(n1)),
+//!         expect(role(n3, follower)),
+//!     ],
+//! )
+//! "#;
+//! let scenario = wavetank::scenario::parse("election.ron", file).map_err(|mistake| println!("{mistake}")).unwrap();
+//! let outcome = wavetank::scenario::play(&scenario, &programs);
+//! assert_eq!(outcome.verdict, wavetank::run::Verdict::Pass);
+//! ```
+//!
+//! # The language
+//!
+//! [`Step`] lists the verbs and [`Condition`] what can be expected. Servers are `n1` to `n9`, or `leader`, `follower` and
+//! `last_crashed`; clients are `c1` to `c9`. Spans of time read `"150ms"`. To add a verb, add a [`Step`] and play it in
+//! `scenario/play.rs`; to add an expectation, add a [`Condition`].
+
+mod language;
+mod mistake;
+mod condition;
+mod play;
+
+use std::{fs, path::Path};
+
+use ron::{extensions::Extensions, value::RawValue};
+use serde::Deserialize;
+
+pub use condition::Condition;
+pub use language::{ClientName, Fate, Kind, Messages, Party, RoleName, Server, Step};
+pub use mistake::Mistake;
+pub use play::{Outcome, play, play_negated};
+
+use crate::{network::NetworkOptions, tank::TankOptions, time::Span};
+use mistake::Place;
+
+/// A scenario, read and checked.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    name: String,
+    path: String,
+    source: String,
+    story: String,
+    cluster: Cluster,
+    script: Vec<Scripted>,
+}
+
+/// A step, and where it stands.
+#[derive(Clone, Debug)]
+struct Scripted {
+    step: Step,
+    place: Place,
+    /// The comment before it, for the trace.
+    remark: String,
+}
+
+/// The cluster that a scenario plays in. Everything has a default.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cluster {
+    /// How many servers there are, from 1 to 9.
+    pub voters: u64,
+    /// How many clients there are, up to 9.
+    pub clients: u64,
+    /// Whether an election begins with a survey.
+    pub pre_vote: bool,
+    /// Whether a leader steps down when it does not hear from a quorum.
+    pub check_quorum: bool,
+    /// The base T of the election timeout, in ticks.
+    pub election_timeout_ticks: u64,
+    /// The time between two heartbeats, in ticks.
+    pub heartbeat_ticks: u64,
+    /// The most payload bytes in one `AppendEntries`; with 0 each entry travels alone.
+    pub max_message_bytes: u64,
+    /// The most unanswered `AppendEntries` to one follower.
+    pub max_inflight_messages: usize,
+    /// What a tick is worth.
+    pub tick: Span,
+    /// How long a message travels, where a step lets time pass.
+    pub latency: Span,
+    /// How long a client waits for an answer before it gives up.
+    pub client_timeout: Span,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        let tank = TankOptions::default();
+        Self {
+            voters: tank.voters,
+            clients: 1,
+            pre_vote: tank.raft.pre_vote,
+            check_quorum: tank.raft.check_quorum,
+            election_timeout_ticks: tank.raft.election_timeout_ticks,
+            heartbeat_ticks: tank.raft.heartbeat_ticks,
+            max_message_bytes: tank.raft.max_message_bytes,
+            max_inflight_messages: tank.raft.max_inflight_messages,
+            tick: tank.tick,
+            latency: NetworkOptions::default().latency_mean,
+            client_timeout: Span::from_secs(2),
+        }
+    }
+}
+
+/// A file as it is written, its steps still unread: each is read by itself, so that a mistake is found where it is.
+#[derive(Deserialize)]
+#[serde(rename = "Scenario", deny_unknown_fields)]
+struct File<'a> {
+    story: String,
+    #[serde(default)]
+    cluster: Cluster,
+    #[serde(borrow)]
+    script: Vec<&'a RawValue>,
+}
+
+impl Scenario {
+    /// Its name: that of its file, without the ending.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is about.
+    pub fn story(&self) -> &str {
+        &self.story
+    }
+
+    /// The steps of its script.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.script.iter().map(|scripted| &scripted.step)
+    }
+}
+
+/// Reads a scenario file.
+///
+/// # Errors
+/// When it cannot be read or contains a mistake; the mistake says where.
+pub fn load(path: &Path) -> Result<Scenario, Mistake> {
+    let shown = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(source) => parse(&shown, &source),
+        Err(error) => Err(Mistake::unreadable(shown, &error)),
+    }
+}
+
+/// Reads a scenario from text; `path` is what its mistakes are reported under.
+///
+/// # Errors
+/// When it contains a mistake.
+pub fn parse(path: &str, source: &str) -> Result<Scenario, Mistake> {
+    let options = ron::Options::default()
+        .with_default_extension(Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES);
+    let whole = Place { start: 0, end: source.len() };
+    let file: File<'_> =
+        options.from_str(source).map_err(|error| Mistake::syntax(path, source, whole, &error))?;
+    let mut script = Vec::with_capacity(file.script.len());
+    for raw in file.script {
+        let (place, remark) = Place::of(source, raw.get_ron());
+        let step = options
+            .from_str(place.text(source))
+            .map_err(|error| Mistake::syntax(path, source, place, &error))?;
+        script.push(Scripted { step, place, remark });
+    }
+    let name =
+        Path::new(path).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let scenario = Scenario {
+        name,
+        path: path.to_owned(),
+        source: source.to_owned(),
+        story: file.story,
+        cluster: file.cluster,
+        script,
+    };
+    scenario.validate()?;
+    Ok(scenario)
+}
+
+impl Scenario {
+    fn mistake(&self, place: Place, title: impl Into<String>, label: impl Into<String>) -> Mistake {
+        Mistake::new(&self.path, &self.source, place, title, label)
+    }
+
+    /// Whether everything it names exists.
+    fn validate(&self) -> Result<(), Mistake> {
+        let Cluster { voters, clients, .. } = self.cluster;
+        let whole = |word| Place::find(&self.source, Place { start: 0, end: self.source.len() }, word);
+        if !(1..=9).contains(&voters) {
+            return Err(self.mistake(
+                whole("voters"),
+                format!("a cluster of {voters}"),
+                "expected 1 to 9 voters",
+            ));
+        }
+        if 9 < clients {
+            return Err(self.mistake(
+                whole("clients"),
+                format!("{clients} clients"),
+                "expected at most 9 clients",
+            ));
+        }
+        if self.cluster.election_timeout_ticks <= self.cluster.heartbeat_ticks
+            || self.cluster.heartbeat_ticks == 0
+            || self.cluster.tick == Span::ZERO
+            || self.cluster.client_timeout == Span::ZERO
+            || self.cluster.max_inflight_messages == 0
+        {
+            return Err(self.mistake(
+                whole("cluster"),
+                "these settings make no sense",
+                "expected heartbeat_ticks of at least 1, a longer election_timeout_ticks, and nothing else of zero",
+            ));
+        }
+        if self.story.trim().is_empty() {
+            return Err(self.mistake(
+                whole("story"),
+                "no story",
+                "expected what the scenario shows, in a sentence",
+            ));
+        }
+        for Scripted { step, place, remark: _ } in &self.script {
+            for name in step.servers().into_iter().filter_map(Server::number) {
+                if voters < name {
+                    let title = format!("there is no n{name}");
+                    let place = Place::find(&self.source, *place, &format!("n{name}"));
+                    return Err(self.mistake(
+                        place,
+                        title,
+                        format!("expected a server from n1 to n{voters}"),
+                    ));
+                }
+            }
+            for client in step.clients() {
+                if clients < client.number() {
+                    let name = format!("c{}", client.number());
+                    let place = Place::find(&self.source, *place, &name);
+                    let expected = match clients {
+                        0 => "the cluster has no clients; set `clients` in `cluster`".to_owned(),
+                        _ => format!(
+                            "expected a client from c1 to c{clients}; `clients` in `cluster` sets how many"
+                        ),
+                    };
+                    return Err(self.mistake(place, format!("there is no {name}"), expected));
+                }
+            }
+        }
+        if !self.steps().any(|step| matches!(step, Step::Expect(_) | Step::RunUntil { .. })) {
+            let script = whole("script");
+            return Err(self.mistake(script, "nothing is expected", "expected at least one `expect(..)`"));
+        }
+        Ok(())
+    }
+}
