@@ -1,6 +1,9 @@
 //! Many runs at once: on every core, each on one thread, and the same result whatever their number.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    ops::{ControlFlow, Range},
+};
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -126,14 +129,30 @@ impl Summary {
     }
 }
 
-/// Runs these seeds, and tells `progress` after each batch how many are done, and with how many failures.
+/// Runs these seeds, and tells `progress` after each batch what they have come to so far.
 ///
 /// # Errors
 /// When there is no such implementation.
 pub fn explore(
     program: &str,
-    seeds: std::ops::Range<u64>,
+    seeds: Range<u64>,
     mut progress: impl FnMut(&Summary),
+) -> Result<Summary, UnknownProgram> {
+    explore_while(program, seeds, |summary| {
+        progress(summary);
+        ControlFlow::Continue(())
+    })
+}
+
+/// Runs these seeds, batch by batch, for as long as `progress` wants to go on. It is told what they have come to
+/// so far, the failures of the last batch included.
+///
+/// # Errors
+/// When there is no such implementation.
+pub fn explore_while(
+    program: &str,
+    seeds: Range<u64>,
+    mut progress: impl FnMut(&Summary) -> ControlFlow<()>,
 ) -> Result<Summary, UnknownProgram> {
     run::find_programs(&[program.to_owned()])?;
     let mut summary = Summary::default();
@@ -149,7 +168,9 @@ pub fn explore(
         for (seed, report) in reports {
             summary.add(seed, report);
         }
-        progress(&summary);
+        if progress(&summary).is_break() {
+            break;
+        }
         next = until;
     }
     Ok(summary)

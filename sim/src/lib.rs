@@ -1,4 +1,37 @@
-//! A wave tank for Raft.
+//! A wave tank for Raft: whole clusters on one thread, in virtual time, under storms that can be repeated.
+//!
+//! A wave tank is where ship models meet storms on purpose. Here the models are Raft implementations. The tank owns
+//! their time, their network, their disks and their crashes, so that every history follows from a seed: it can be run again,
+//! looked at event by event, and kept as a test.
+//!
+//! # From a test
+//!
+//! ```
+//! use wavetank::{explore, program};
+//!
+//! // Every run has a cluster, weather and faults of its own, all drawn from its seed.
+//! let summary = explore::explore("raft-core", 0..4, |_| ()).unwrap();
+//! assert!(summary.failed.is_empty(), "replay this seed: {:?}", summary.failed[0]);
+//! // A run that tested nothing is no success.
+//! assert!(summary.median().unwrap().events > 4_000);
+//! # assert_eq!(program::built_in()[0].name(), "raft-core");
+//! ```
+//!
+//! # Your own Raft
+//!
+//! Implement [`Adapter`](wavetank_process::Adapter) for it, and hand [`program::replica`] of it to [`run::run`]. To test
+//! your whole server, with your own storage, implement [`Process`](wavetank_process::Process) and
+//! [`program::Program`] instead.
+//!
+//! # In which order to read
+//!
+//! What a cluster lives in: [`time`], [`chance`] (everything undetermined is decided at one door), [`network`], [`disk`],
+//! [`clock`]. What it is judged by: [`audit`] (reading disks without trusting whoever wrote them), [`kv`], [`history`],
+//! [`linearizability`], [`client`]. Then [`program`] (what runs on a machine), [`checks`], [`trace`], and the [`tank`] itself.
+//! On top of it, random runs: [`storm`] (faults), [`swarm`] (what is drawn from a seed), [`run`], [`explore`]; and
+//! scripted ones: [`scenario`].
+
+pub use wavetank_process as process;
 
 pub mod time;
 pub mod chance;

@@ -34,7 +34,7 @@ pub trait Program: Send + Sync {
 /// The program made of a Raft implementation, a log store and a state machine.
 struct ReplicaProgram<A, L, S> {
     auditor: Option<fn() -> Box<dyn Auditor>>,
-    parts: PhantomData<fn() -> (A, L, S)>,
+    parts: PhantomData<fn(A, L, S)>,
 }
 
 impl<A: Adapter, L: LogStore, S: StateMachine> Program for ReplicaProgram<A, L, S> {

@@ -56,8 +56,19 @@ impl Place {
         let trimmed = source.get(start..end).unwrap_or_default();
         let leading = trimmed.len() - trimmed.trim_start().len();
         let start = start + leading;
-        Self { start, end: start + trimmed.trim().len() }
+        let len = match trimmed.trim().len() {
+            // It stopped in front of something: that is what it did not expect.
+            0 => word_len(source.get(start..).unwrap_or_default()),
+            len => len,
+        };
+        Self { start, end: start + len }
     }
+}
+
+/// How long the word, or else the single character, at the beginning of a text is.
+fn word_len(text: &str) -> usize {
+    let word = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    if 0 < word { word } else { text.chars().next().map_or(0, char::len_utf8) }
 }
 
 /// The byte at a position of line and column.

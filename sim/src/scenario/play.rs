@@ -73,6 +73,9 @@ struct Player<'a> {
     last_crashed: Option<usize>,
 }
 
+/// A scenario is short. More events than this mean that a span of time was mistyped.
+const EVENT_LIMIT: u64 = 500_000;
+
 /// After so many deliveries at one moment a cluster does not settle.
 const SETTLE_LIMIT: u64 = 100_000;
 
@@ -232,10 +235,7 @@ impl<'a> Player<'a> {
             | Step::Cas { .. }
             | Step::Append { .. }
             | Step::Retry { .. } => self.client_step(step),
-            Step::RunFor(span) => {
-                self.tank.run_to(self.tank.now() + *span);
-                Ok(())
-            }
+            Step::RunFor(span) => self.run_for(*span),
             Step::RunUntil { condition, within } => self.run_until(condition, *within),
             Step::Settle => self.settle(),
             Step::Expect(condition) => self.expect(condition),
@@ -374,6 +374,21 @@ impl<'a> Player<'a> {
         condition.judge(&self.scene()).map_err(|instead| ("Expectation", instead))
     }
 
+    fn run_for(&mut self, span: Span) -> Result<(), Failure> {
+        let until = self.tank.now() + span;
+        while self.tank.violation().is_none() && self.tank.next_event().is_some_and(|next| next <= until) {
+            self.tank.step();
+            self.within_limit()?;
+        }
+        self.tank.run_to(until);
+        Ok(())
+    }
+
+    fn within_limit(&self) -> Result<(), Failure> {
+        let told = || unplayable(format!("more than {EVENT_LIMIT} events: too long for a scenario"));
+        if EVENT_LIMIT < self.tank.events() { Err(told()) } else { Ok(()) }
+    }
+
     fn run_until(&mut self, condition: &Condition, within: Span) -> Result<(), Failure> {
         let deadline = self.tank.now() + within;
         loop {
@@ -381,6 +396,7 @@ impl<'a> Player<'a> {
             match self.tank.next_event() {
                 Some(next) if next <= deadline && self.tank.violation().is_none() => {
                     self.tank.step();
+                    self.within_limit()?;
                 }
                 _ => return Err(("Expectation", format!("after {within} {instead}"))),
             }

@@ -1,0 +1,144 @@
+//! A mistake in a scenario file is reported where it is, with what was expected; and no file makes the tank panic.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use wavetank::{
+    program::{self, Program},
+    run::Verdict,
+    scenario::{self, Mistake},
+};
+
+fn core() -> [Arc<dyn Program>; 1] {
+    [program::replica::<wavetank_raft_core::RaftCore>()]
+}
+
+/// A file with these lines as its script, which begin on line 4.
+fn file(cluster: &str, script: &str) -> String {
+    format!("Scenario(\n    story: \"s\", cluster: ({cluster}),\n    script: [\n{script}\n    ],\n)\n")
+}
+
+fn mistake(source: &str) -> Mistake {
+    match scenario::parse("the.ron", source) {
+        Ok(_) => panic!("no mistake was found in\n{source}"),
+        Err(mistake) => mistake,
+    }
+}
+
+#[test]
+fn a_mistake_is_reported_with_its_place_its_text_and_what_was_expected() {
+    let claim = "expect(no_leader),";
+    let cases = [
+        (file("", &format!("campain(n1), {claim}")), (4, 1), "campain", "`campaign`, `transfer`"),
+        (file("", &format!("{claim}\n  campaign(n7),")), (5, 12), "n7", "a server from n1 to n3"),
+        (file("", &format!("{claim} put(client: c2, key: \"x\", value: \"1\")")), (4, 32), "c2", "c1 to c1"),
+        (file("clients: 0", &format!("{claim} get(key: \"x\")")), (4, 20), "get(key: \"x\")", "no clients"),
+        (file("", &format!("{claim} put(key: \"x\", value: 3)")), (4, 41), "3", "Expected string"),
+        (file("", &format!("{claim} deliver(kind: Vote)")), (4, 34), "Vote", "`RequestVote`"),
+        (file("", &format!("{claim} run_for(\"2 parsecs\")")), (4, 29), "2 parsecs\"", "needs a unit"),
+        (file("colour: 1", claim), (2, 27), "colour", "`voters`"),
+        (file("voters: 12", claim), (2, 27), "voters", "1 to 9"),
+        (file("heartbeat_ticks: 20", claim), (2, 17), "cluster", "a longer election_timeout_ticks"),
+        (file("", "campaign(n1)"), (3, 5), "script", "at least one `expect(..)`"),
+        ("Scenario(story: \"s\", script: [expect(no_leader)]".to_owned(), (1, 48), "]", "Expected comma"),
+        ("".to_owned(), (1, 1), "", ""),
+    ];
+    for (source, place, text, expected) in cases {
+        let mistake = mistake(&source);
+        let report = mistake.to_string();
+        assert_eq!((mistake.line(), mistake.column()), place, "{report}");
+        assert_eq!(mistake.text(), text, "{report}");
+        assert!(report.contains(expected), "{expected:?} is not in\n{report}");
+        if !source.is_empty() {
+            assert!(report.contains(&format!("the.ron:{}:{}", place.0, place.1)), "{report}");
+        }
+    }
+}
+
+#[test]
+fn a_step_that_cannot_be_taken_fails_at_its_place() {
+    for (script, reason) in [
+        ("deliver(kind: Heartbeat), expect(no_leader)", "the mailboxes are empty"),
+        ("campaign(n1), deliver(to: n1), expect(no_leader)", "RequestPreVote n1 → n2"),
+        ("campaign(leader), expect(no_leader)", "there is no leader"),
+        ("restart(n1), expect(no_leader)", "it is running"),
+        ("crash(n1), crash(n1), expect(no_leader)", "it is down already"),
+        ("resume(n1), expect(no_leader)", "it is not paused"),
+        ("transfer(from: n2, to: n1), expect(no_leader)", "n2 refuses: not the leader"),
+        ("retry(to: n1), expect(no_leader)", "no open request"),
+        ("partition([[n1], [n1]]), expect(no_leader)", "n1 is in two groups"),
+        ("restart(last_crashed), expect(no_leader)", "no server has crashed"),
+        ("run_for(\"100000000s\"), expect(no_leader)", "more than 500000 events"),
+    ] {
+        let scenario =
+            scenario::parse("the.ron", &file("", script)).unwrap_or_else(|mistake| panic!("{mistake}"));
+        let Verdict::Fail(violation) = scenario::play(&scenario, &core()).verdict else {
+            panic!("{script} was played");
+        };
+        assert_eq!(violation.check, "Script", "{violation}");
+        assert!(violation.message.contains(reason), "{reason:?} is not in\n{}", violation.message);
+        assert!(violation.message.contains("the.ron:4:"), "{}", violation.message);
+    }
+}
+
+#[test]
+fn a_claim_that_does_not_hold_fails_with_what_is_the_case_instead() {
+    for (claim, instead) in [
+        ("leader(n1)", "there is no leader"),
+        ("role(n1, leader)", "n1 is a follower"),
+        ("term(n1, 3)", "n1 is in t0"),
+        ("vote(n1, n2)", "has voted for nobody"),
+        ("commit(n1, 1)", "the commit index of n1 is 0"),
+        ("commit_at_least(n1, 1)", "the commit index of n1 is 0"),
+        ("log(n1, [1])", "have the terms []"),
+        ("durable_log(n1, [1])", "have the terms []"),
+        ("answer(c1, \"1\")", "c1 has asked nothing"),
+        ("waiting(c1)", "c1 has asked nothing"),
+        ("down(n1)", "n1 is up"),
+        ("halted(n1)", "n1 is up"),
+        ("not(no_leader)", "it holds"),
+    ] {
+        let source = file("", &format!("expect({claim})"));
+        let scenario = scenario::parse("the.ron", &source).unwrap_or_else(|mistake| panic!("{mistake}"));
+        let Verdict::Fail(violation) = scenario::play(&scenario, &core()).verdict else {
+            panic!("{claim} holds");
+        };
+        assert_eq!(violation.check, "Expectation", "{violation}");
+        assert!(violation.message.contains(instead), "{instead:?} is not in\n{}", violation.message);
+    }
+}
+
+/// The scenarios of the project, to be spoilt.
+fn sound_files() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios");
+    let mut paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    paths.sort();
+    paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn no_file_makes_the_tank_panic(
+        which in any::<prop::sample::Index>(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..6_usize, "[ -~\n]{0,3}"), 1..4),
+    ) {
+        let files = sound_files();
+        let mut text = which.get(&files).clone();
+        for (at, removed, inserted) in edits {
+            let characters = text.chars().collect::<Vec<_>>();
+            let at = at.index(characters.len() + 1);
+            text = characters[..at].iter().copied()
+                .chain(inserted.chars())
+                .chain(characters[(at + removed).min(characters.len())..].iter().copied())
+                .collect();
+        }
+        match scenario::parse("the.ron", &text) {
+            Ok(scenario) => {
+                let _ = scenario::play(&scenario, &core());
+            }
+            Err(mistake) => prop_assert!(!mistake.to_string().is_empty()),
+        }
+    }
+}
