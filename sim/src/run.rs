@@ -194,11 +194,14 @@ fn settle(options: &RunOptions, tank: &mut Tank, storm: &mut Storm) {
         tank.now() + options.tank.longest_election_timeout() * CALM_LIMIT + slowest_client(options);
     let limit = options.faults.events.saturating_mul(EVENT_LIMIT);
     run_until(tank, deadline, limit, |tank| clients_open(tank).or_else(|| no_leader(tank)));
-    // What was open may have been given up. A client that comes now must be served.
+    // What was open may have been given up. A client that comes now must be served, however often it has to ask: a
+    // message that was long under way may still depose a leader once.
     let probe = tank.add_client(ClientOptions {
         keys: options.tank.clients.first().map_or(1, |client| client.keys),
         read_percent: 50,
         operations: 8,
+        attempts: u64::MAX,
+        timeout: deadline.since(tank.now()).max(Span::from_secs(1)),
         ..ClientOptions::default()
     });
     run_until(tank, deadline, limit, |tank| probe_unanswered(tank, probe).or_else(|| not_converged(tank)));

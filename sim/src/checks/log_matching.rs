@@ -8,13 +8,38 @@ use wavetank_process::raft_core::{EntryId, LogIndex, NodeId, Term};
 use super::{Check, Fact, Finding, Watched};
 
 /// Wherever an entry id appears, the same entry stands there, behind an entry of the same term. By induction along
-/// the log that is Log Matching; and it is asked of every entry ever written, even if it is gone since.
+/// the log that is Log Matching; and it is asked of every entry ever written, even if it was replaced since.
+///
+/// Only an entry that a single machine ever wrote, and that a crash took from it, was never there: a server that is a
+/// cluster of its own may lead a term, lose it in a crash before anything of it is durable, and lead it again.
 #[derive(Debug, Default)]
 pub struct LogMatching {
-    /// For every entry id ever written: the digest of its payload, the term before it, and who wrote it first.
-    entries: BTreeMap<EntryId, (u64, Term, NodeId)>,
+    /// Every entry ever written, by its id.
+    entries: BTreeMap<EntryId, Seen>,
     /// Up to where each machine's log has been looked at.
     looked_at: BTreeMap<NodeId, LogIndex>,
+}
+
+/// An entry that was written.
+#[derive(Debug)]
+struct Seen {
+    /// The digest of its payload.
+    digest: u64,
+    /// The term of the entry before it.
+    before: Term,
+    /// Who wrote it first.
+    first: NodeId,
+    /// Whether another machine wrote it as well.
+    shared: bool,
+}
+
+impl LogMatching {
+    /// Forgets what nobody but this machine ever wrote, and what it has lost.
+    fn forget_lost(&mut self, machine: &Watched) {
+        let Some(left) = machine.written() else { return };
+        let last = left.last().index;
+        self.entries.retain(|id, seen| seen.shared || seen.first != machine.id || id.index <= last);
+    }
 }
 
 impl Check for LogMatching {
@@ -26,8 +51,10 @@ impl Check for LogMatching {
         let machine = &cluster[subject];
         let kept = match fact {
             Fact::Wrote { kept } => *kept,
-            // Its unwritten end may be gone.
-            Fact::Crashed => machine.written().map(|log| log.last().index),
+            Fact::Crashed => {
+                self.forget_lost(machine);
+                machine.written().map(|log| log.last().index)
+            }
             Fact::Observed { .. } | Fact::Recovered { .. } | Fact::Sent { .. } | Fact::Persisted => {
                 return Finding::Unconcerned;
             }
@@ -42,19 +69,24 @@ impl Check for LogMatching {
             let before = written.entry(*looked_at).map_or(Term(0), |before| before.term);
             *looked_at = looked_at.next();
             let id = EntryId { term: entry.term, index: *looked_at };
-            let &mut (digest, term_before, first) =
-                self.entries.entry(id).or_insert((entry.digest, before, machine.id));
-            if digest != entry.digest {
+            let seen = self.entries.entry(id).or_insert(Seen {
+                digest: entry.digest,
+                before,
+                first: machine.id,
+                shared: false,
+            });
+            let first = seen.first;
+            if seen.digest != entry.digest {
                 return Finding::Violated(format!("{first} and {} hold different entries {id}", machine.id));
             }
-            if term_before != before {
+            if seen.before != before {
                 return Finding::Violated(format!(
-                    "the entry {id} follows an entry of {term_before} in the log of {first} and one of {before} \
-                     in the log of {}",
-                    machine.id
+                    "the entry {id} follows an entry of {} in the log of {first} and one of {before} in the log of {}",
+                    seen.before, machine.id
                 ));
             }
             if first != machine.id {
+                seen.shared = true;
                 finding = Finding::Holds;
             }
         }
@@ -103,5 +135,25 @@ mod tests {
         durable_entries(&mut cluster[0], 3, None, &[(1, 0), (1, 0), (3, 5)]);
         let replaced = Fact::Wrote { kept: Some(LogIndex(2)) };
         assert!(matches!(check.check(&replaced, 0, &cluster), Finding::Violated(_)), "3@3 differs from n2's");
+    }
+
+    #[test]
+    fn an_entry_that_a_crash_took_before_anybody_else_had_it_was_never_there() {
+        let again = |also_written_by_n2: bool| {
+            let mut check = LogMatching::default();
+            let mut cluster = cluster(2);
+            durable_entries(&mut cluster[0], 2, None, &[(1, 7), (2, 8)]);
+            check.check(&WROTE, 0, &cluster);
+            if also_written_by_n2 {
+                durable_entries(&mut cluster[1], 2, None, &[(1, 7), (2, 8)]);
+                check.check(&WROTE, 1, &cluster);
+            }
+            durable_entries(&mut cluster[0], 1, None, &[(1, 7)]);
+            check.check(&Fact::Crashed, 0, &cluster);
+            durable_entries(&mut cluster[0], 2, None, &[(1, 7), (2, 9)]);
+            check.check(&WROTE, 0, &cluster)
+        };
+        assert_eq!(again(false), Finding::Trivial);
+        assert!(matches!(again(true), Finding::Violated(_)), "n2 still knows the first one");
     }
 }
