@@ -35,7 +35,9 @@ fn idle(c: &mut Criterion) {
 fn election(c: &mut Criterion) {
     let mut group = c.benchmark_group("election");
     for size in [3, 5, 7, 51] {
-        group.bench_function(BenchmarkId::from_parameter(size), |b| b.iter(|| Cluster::elected(black_box(size))));
+        group.bench_function(BenchmarkId::from_parameter(size), |b| {
+            b.iter(|| Cluster::elected(black_box(size)));
+        });
     }
     group.finish();
 }

@@ -11,8 +11,8 @@
 //! Left out on purpose: threads, futures and clocks. A process is called, does its work and returns; so the
 //! same inputs give the same outputs, on every machine.
 
-mod process;
 mod observation;
+mod process;
 mod adapter;
 mod log_store;
 mod state_machine;

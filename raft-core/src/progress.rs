@@ -405,4 +405,13 @@ mod tests {
         assert_eq!(inflights(&progress).bytes, ByteCount(0));
         assert_eq!(progress.next(), LogIndex(5));
     }
+
+    /// Wherever a probe was made, a stream begins behind what is acknowledged.
+    #[test]
+    fn a_new_stream_begins_behind_what_is_acknowledged() {
+        let mut progress = Progress::new(LogIndex(9));
+        progress.acknowledged(LogIndex(3));
+        progress.become_replicate();
+        assert_eq!(progress.next(), LogIndex(4));
+    }
 }

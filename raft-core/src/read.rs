@@ -166,6 +166,7 @@ mod tests {
         assert_eq!(queue.latest(), None);
         assert_eq!(confirm(&mut queue, 9), []);
         assert!(queue.unpark(LogIndex(10)));
+        assert!(!queue.unpark(LogIndex(20)), "there is none any more");
         assert_eq!(queue.latest(), Some(ReadPosition(1)));
         assert_eq!(confirm(&mut queue, 1), [confirmed(1)]);
     }

@@ -30,9 +30,10 @@
 //! `last_crashed`; clients are `c1` to `c9`. Spans of time read `"150ms"`. To add a verb, add a [`Step`] and play it in
 //! `scenario/play.rs`; to add an expectation, add a [`Condition`].
 
-mod language;
+mod names;
 mod mistake;
 mod condition;
+mod step;
 mod play;
 
 use std::{fs, path::Path};
@@ -41,9 +42,10 @@ use ron::{extensions::Extensions, value::RawValue};
 use serde::Deserialize;
 
 pub use condition::Condition;
-pub use language::{ClientName, Fate, Kind, Messages, Party, RoleName, Server, Step};
 pub use mistake::Mistake;
+pub use names::{ClientName, Fate, Kind, Messages, Party, RoleName, Server};
 pub use play::{Outcome, play, play_negated};
+pub use step::Step;
 
 use crate::{network::NetworkOptions, tank::TankOptions, time::Span};
 use mistake::Place;

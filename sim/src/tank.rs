@@ -106,7 +106,7 @@ pub struct Post {
 }
 
 /// More events than this at one moment mean that time has stopped.
-const LIVELOCK_EVENTS: u64 = 200_000;
+const LIVELOCK_EVENTS: u64 = 100_000;
 
 /// A cluster in a tank.
 pub struct Tank {

@@ -62,7 +62,7 @@ impl fmt::Display for Line {
         match self.kind {
             LineKind::Remark => write!(f, "## {}", self.text),
             LineKind::Step => write!(f, "# {}", self.text),
-            _ => write!(f, "{:>10}  {}", self.time.to_string(), self.text),
+            _ => write!(f, "{:>13}  {}", self.time.to_string(), self.text),
         }
     }
 }

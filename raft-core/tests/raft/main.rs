@@ -1,0 +1,11 @@
+//! Tests of the core through its public face.
+
+mod cluster;
+mod paper;
+mod durability;
+mod flow;
+mod refusals;
+mod timers;
+mod events;
+mod no_panic;
+mod random_clusters;

@@ -1,0 +1,21 @@
+//! What the literature claims, claim by claim. The modules are the sections of Ongaro's dissertation, and
+//! within them the tests follow its argument.
+
+mod terms;
+mod elections;
+mod replication;
+mod safety;
+mod repetition;
+mod transfer;
+mod disruption;
+mod check_quorum;
+mod reads;
+mod pre_votes;
+mod parallel_writes;
+
+use raft_core::{LogIndex, RoleKind, Term};
+
+use crate::cluster::{
+    Cluster, append, at, envelope, heartbeat, heartbeat_reply, matched, mismatched, node, plain, pre_vote,
+    request_pre_vote, request_vote, stale_term, ticks, vote,
+};

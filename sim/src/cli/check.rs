@@ -1,0 +1,259 @@
+//! `wavetank check`: are recorded histories linearizable?
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum, value_parser};
+use serde::Serialize;
+use wavetank::{
+    history::{self, History, ReadError, edn, jepsen},
+    kv::{Command, Reply},
+    linearizability::{self, Budget, KvSpecification, Precision, Verdict, Violation},
+};
+
+use super::{
+    exit::{Exit, exit_codes},
+    input,
+    mistake::Mistake,
+    output::Output,
+    render::{count, number},
+    style::{FAILED, HINT, OPEN, PASSED},
+};
+
+/// Judge whether recorded histories are linearizable
+///
+/// A history is linearizable if there is one order of its operations, true to real time, in which a single copy of
+/// the store would have given the same answers. If there is none, the first answer is told that cannot be explained.
+#[derive(Debug, Args)]
+#[command(after_help = concat!(
+    "Examples:\n",
+    "  wavetank check history.jsonl                   one JSON object an event, as the tank writes them\n",
+    "  wavetank check jepsen/*.log --json             logs of Jepsen, one line of JSON a file\n",
+    "  wavetank check --format edn --initial 0 run    EDN maps, of a store whose keys all begin with 0\n",
+    "\n",
+    exit_codes!()
+))]
+pub(super) struct Arguments {
+    /// The files
+    #[arg(value_name = "HISTORY", required = true)]
+    paths: Vec<PathBuf>,
+    /// The format of the files [default: what they look like]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// What every key holds in the beginning [default: nothing; in EDN maps the empty text]
+    #[arg(long, value_name = "VALUE")]
+    initial: Option<String>,
+    /// The most nodes to search in a file before it is given up
+    #[arg(long, value_name = "NODES", value_parser = value_parser!(u64).range(1..))]
+    budget: Option<u64>,
+    /// Write JSON lines: one for each file
+    #[arg(long)]
+    json: bool,
+}
+
+/// The formats of histories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Logs of Jepsen tests of one register
+    Jepsen,
+    /// EDN maps, one event a line
+    Edn,
+    /// JSON objects, one event a line
+    JsonLines,
+}
+
+impl Format {
+    /// The format that a file is in: what cannot be mistaken in its text, otherwise what its name says.
+    fn recognise(path: &Path, text: &str) -> Option<Self> {
+        let first = text.lines().map(str::trim_start).find(|line| !line.is_empty()).unwrap_or_default();
+        if let Some(object) = first.strip_prefix('{') {
+            match object.trim_start().chars().next() {
+                Some(':') => return Some(Self::Edn),
+                Some('"') => return Some(Self::JsonLines),
+                Some(_) | None => (),
+            }
+        }
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("log") => Some(Self::Jepsen),
+            Some("edn" | "txt") => Some(Self::Edn),
+            Some("jsonl" | "json") => Some(Self::JsonLines),
+            Some(_) | None => first.contains(" - ").then_some(Self::Jepsen),
+        }
+    }
+
+    fn read(self, text: &str) -> Result<History<Command, Reply>, ReadError> {
+        match self {
+            Self::Jepsen => jepsen::read(text),
+            Self::Edn => edn::read(text),
+            Self::JsonLines => history::read_json_lines(text),
+        }
+    }
+
+    /// What every key holds in the beginning, if nothing else is said.
+    fn initial(self) -> Option<&'static str> {
+        match self {
+            Self::Jepsen => jepsen::INITIAL,
+            Self::Edn => edn::INITIAL,
+            Self::JsonLines => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Jepsen => "Jepsen log",
+            Self::Edn => "EDN maps",
+            Self::JsonLines => "JSON lines",
+        }
+    }
+}
+
+/// Judges histories. A mistake in one file does not keep the others from being judged.
+///
+/// # Errors
+/// None: mistakes are told file by file.
+pub(super) fn check(arguments: &Arguments, output: &mut Output) -> Result<Exit, Mistake> {
+    let mut exit = Exit::Passed;
+    for path in &arguments.paths {
+        exit = exit.max(match judge(arguments, path) {
+            Ok(judged) => {
+                if arguments.json {
+                    judged.tell_json(output);
+                } else {
+                    judged.tell(output);
+                }
+                judged.exit()
+            }
+            Err(mistake) => {
+                output.flush();
+                mistake.report();
+                Exit::BadInput
+            }
+        });
+        output.flush();
+    }
+    Ok(exit)
+}
+
+/// A history, judged.
+struct Judged<'a> {
+    path: &'a Path,
+    format: Format,
+    operations: u64,
+    verdict: Verdict,
+}
+
+fn judge<'a>(arguments: &Arguments, path: &'a Path) -> Result<Judged<'a>, Mistake> {
+    let text = input::read_text(path)?;
+    let recognised = || Format::recognise(path, &text);
+    let format = arguments
+        .format
+        .or_else(recognised)
+        .ok_or_else(|| Mistake::UnknownFormat { path: path.to_owned() })?;
+    let history = format.read(&text).map_err(|error| Mistake::History { path: path.to_owned(), error })?;
+    let specification = KvSpecification::starting_with(arguments.initial.as_deref().or(format.initial()));
+    let budget = arguments.budget.map_or_else(Budget::default, |nodes| Budget { nodes });
+    let verdict = linearizability::check(&specification, &history, budget);
+    Ok(Judged { path, format, operations: history.operations().len() as u64, verdict })
+}
+
+/// A history that was judged, as a line of JSON.
+#[derive(Debug, Serialize)]
+struct HistoryLine<'a> {
+    file: String,
+    verdict: &'static str,
+    first_violating_event: Option<u64>,
+    #[serde(flatten)]
+    details: Option<Details<'a>>,
+}
+
+/// What else there is to say about a history that did not pass.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Details<'a> {
+    Violation {
+        key: &'a str,
+        /// Whether it is certain that no earlier event is one.
+        exact: bool,
+        story: &'a str,
+    },
+    Unknown {
+        reason: String,
+        nodes: u64,
+    },
+}
+
+impl Judged<'_> {
+    fn exit(&self) -> Exit {
+        match self.verdict {
+            Verdict::Linearizable { .. } => Exit::Passed,
+            Verdict::Violation(_) => Exit::Violation,
+            Verdict::Unknown { .. } => Exit::Inconclusive,
+        }
+    }
+
+    fn tell_json(&self, output: &mut Output) {
+        let (verdict, first_violating_event, details) = match &self.verdict {
+            Verdict::Linearizable { .. } => ("linearizable", None, None),
+            Verdict::Violation(Violation { key, first_bad, precision, story, operations: _ }) => {
+                let exact = *precision == Precision::Exact;
+                ("violation", Some(first_bad.0), Some(Details::Violation { key, exact, story }))
+            }
+            Verdict::Unknown { reason, nodes } => {
+                let (reason, nodes) = (reason.to_string(), *nodes);
+                ("unknown", None, Some(Details::Unknown { reason, nodes }))
+            }
+        };
+        let file = self.path.display().to_string();
+        output.json(&HistoryLine { file, verdict, first_violating_event, details });
+    }
+
+    fn tell(&self, output: &mut Output) {
+        let Self { path, format, operations, verdict } = self;
+        let what = format!("{}, {}, {}", path.display(), format.name(), count(*operations, "operation"));
+        match verdict {
+            Verdict::Linearizable { .. } => {
+                output.line(format_args!("{PASSED}linearizable{PASSED:#}  {what}"));
+            }
+            Verdict::Violation(Violation { first_bad, precision, story, key: _, operations: _ }) => {
+                output.line(format_args!("{FAILED}VIOLATION{FAILED:#} at {first_bad}  {what}"));
+                for line in story.lines() {
+                    output.line(format_args!("  {line}"));
+                }
+                if *precision == Precision::AtMost {
+                    output.line("  The budget ended before it was certain that no earlier answer is wrong.");
+                }
+            }
+            Verdict::Unknown { reason, nodes } => {
+                output.line(format_args!("{OPEN}unknown{OPEN:#}  {what}: {reason}"));
+                let more = nodes.saturating_mul(10);
+                output.line(format_args!(
+                    "{HINT}hint{HINT:#}: {} nodes were searched; allow more with --budget {more}",
+                    number(*nodes)
+                ));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told_by_text_and_then_by_name() {
+        use Format::{Edn, Jepsen, JsonLines};
+        let cases = [
+            ("a.txt", "{:process 0}", Some(Edn)),
+            ("a.log", "\n {\"event\":1}", Some(JsonLines)),
+            ("a", "{ :process 0}", Some(Edn)),
+            ("a.jsonl", "nonsense - of a kind", Some(JsonLines)),
+            ("a.edn", "nonsense", Some(Edn)),
+            ("a.log", "", Some(Jepsen)),
+            ("a", "INFO  jepsen.util - 0\t:invoke\t:read\tnil", Some(Jepsen)),
+            ("a", "nonsense", None),
+            ("a.csv", "", None),
+        ];
+        for (path, text, format) in cases {
+            assert_eq!(Format::recognise(Path::new(path), text), format, "{path}: {text}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Mistakes in what the command was given: what happened, where, and what to do next.
+
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use wavetank::{history::ReadError, run::UnknownProgram, scenario};
+
+use super::style::{ERROR, HINT};
+
+/// Why a command could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Mistake {
+    /// What is to be replayed is neither a seed nor a file.
+    #[error("`{text}` is neither a seed nor a file that exists")]
+    NoTarget {
+        /// What was given.
+        text: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}: {}", path.display(), plainly(source))]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file holds something else than text.
+    #[error("cannot read {}: it is not a text, its byte {byte} is not UTF-8", path.display())]
+    NotText {
+        /// Which.
+        path: PathBuf,
+        /// The first byte that is not, from 1.
+        byte: usize,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}: {}", path.display(), plainly(source))]
+    Unwritable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The results cannot be written.
+    #[error("cannot write the results: {0}")]
+    Output(io::Error),
+    /// A file is no saved run.
+    #[error("{}:{line}:{column}: {problem}\n{line:>6} | {text}\n       | {:>indent$}", path.display(), '^')]
+    SavedSyntax {
+        /// Which.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// How the line reads thereabouts.
+        text: String,
+        /// Where the mistake stands in that text, from 1.
+        indent: usize,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// A file is a saved run of something that cannot run.
+    #[error("{}: {problem}", path.display())]
+    SavedOptions {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// A run cannot be written down.
+    #[error("this run cannot be written down: {0}")]
+    Unsavable(ron::Error),
+    /// There is no such implementation.
+    #[error(transparent)]
+    UnknownProgram(#[from] UnknownProgram),
+    /// There are not so many seeds.
+    #[error("there are no {count} seeds from {first} on: the last one is {}", u64::MAX)]
+    TooManySeeds {
+        /// The first.
+        first: u64,
+        /// How many.
+        count: u64,
+    },
+    /// The operating system gives no threads.
+    #[error("cannot start the threads: {0}")]
+    Threads(rayon::ThreadPoolBuildError),
+    /// The second process of a check of determinism did not answer.
+    #[error("the second process has not told its run: {problem}")]
+    Child {
+        /// What went wrong.
+        problem: String,
+    },
+    /// There is nothing to play in a directory.
+    #[error("there is no scenario in {}: no file there ends in .ron", path.display())]
+    NoScenario {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A scenario has a mistake; it comes with its place.
+    #[error("{0}")]
+    Scenario(scenario::Mistake),
+    /// It cannot be told in which format a history is.
+    #[error("cannot tell which format {} is in", path.display())]
+    UnknownFormat {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A history has a mistake; it comes with its line.
+    #[error("{}: {error}", path.display())]
+    History {
+        /// Which file.
+        path: PathBuf,
+        /// Where and what.
+        error: ReadError,
+    },
+}
+
+/// Why a file could not be used, in plain words where there are some.
+fn plainly(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission is denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+impl Mistake {
+    /// A file cannot be read.
+    pub(super) fn unreadable(path: &Path, source: io::Error) -> Self {
+        Self::Unreadable { path: path.to_owned(), source }
+    }
+
+    /// What to do next, where the mistake itself does not say it.
+    fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::NoTarget { .. } => Some(
+                "a seed is a number from 0 to 18446744073709551615, in decimal or as 0x1F; \
+                 a file is one written with `wavetank replay SEED --save FILE`",
+            ),
+            Self::NotText { .. } => Some("is this the right file, and not compressed?"),
+            Self::SavedSyntax { .. } | Self::SavedOptions { .. } => {
+                Some("write a file of this kind with `wavetank replay SEED --save FILE`")
+            }
+            Self::TooManySeeds { .. } => Some("choose fewer --seeds or an earlier --first-seed"),
+            Self::Threads(_) => Some("choose fewer --threads"),
+            Self::UnknownFormat { .. } => Some("name it with --format jepsen, edn or json-lines"),
+            Self::History { .. } => Some("if this is another format, name it with --format"),
+            Self::Unreadable { .. }
+            | Self::Unwritable { .. }
+            | Self::Output(_)
+            | Self::Unsavable(_)
+            | Self::UnknownProgram(_)
+            | Self::Child { .. }
+            | Self::NoScenario { .. }
+            | Self::Scenario(_) => None,
+        }
+    }
+
+    /// Tells it on standard error. If even that is closed, nobody can be told anything.
+    pub(super) fn report(&self) {
+        let mut stderr = anstream::stderr().lock();
+        let _ = match self {
+            // It brings its own heading.
+            Self::Scenario(mistake) => writeln!(stderr, "{}", mistake.render(true)),
+            _ => writeln!(stderr, "{ERROR}error{ERROR:#}: {self}"),
+        };
+        if let Some(advice) = self.advice() {
+            let _ = writeln!(stderr, "{HINT}hint{HINT:#}: {advice}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Every check fires, by name, on an implementation that is broken in the way the check is there for.
+//!
+//! A check that has never been seen to fail proves nothing. So each variant below is the correct replica with one
+//! part wrapped and one thing done wrong, as small as it could be made, and randomized histories of it are run until
+//! the expected check is the first to object. The number of seeds it may take is part of the claim.
+//!
+//! The lines of the table read: what the variant does wrong, and which check says so, within how many seeds. The
+//! first check to fire ends a run. `alone` says that this one fires when no other watches the inner state, because
+//! another sees the same mistake earlier.
+
+#[path = "broken/hunt.rs"]
+mod hunt;
+#[path = "broken/twist.rs"]
+mod twist;
+#[path = "broken/adapters.rs"]
+mod adapters;
+#[path = "broken/messages.rs"]
+mod messages;
+#[path = "broken/stores.rs"]
+mod stores;
+#[path = "broken/machines.rs"]
+mod machines;
+#[path = "broken/processes.rs"]
+mod processes;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use twist::{Twist, Twisted};
+use wavetank::{
+    audit::LogAudit,
+    checks,
+    kv::Kv,
+    program::{self, Program},
+    run::{Keep, Verdict, run_seed},
+};
+use wavetank_process::{LogStore, StateMachine, WalStore};
+use wavetank_raft_core::RaftCore;
+
+/// The replica whose adapter is twisted so.
+fn adapter<T: Twist>() -> Arc<dyn Program> {
+    program::replica::<Twisted<T>>()
+}
+
+/// The replica over this log store.
+fn store<L: LogStore>() -> Arc<dyn Program> {
+    program::custom_replica::<RaftCore, L, Kv>(Some(|| Box::new(LogAudit::new("log".into()))))
+}
+
+/// The replica of this state machine.
+fn machine<S: StateMachine>() -> Arc<dyn Program> {
+    program::custom_replica::<RaftCore, WalStore, S>(Some(|| Box::new(LogAudit::new("log".into()))))
+}
+
+/// Turns each line into a test of its name, and collects the checks that were seen to fire.
+macro_rules! broken_variants {
+    ($($test:ident: $program:expr => $hunt:ident $check:literal within $seeds:literal;)+) => {
+        $(
+            #[test]
+            fn $test() {
+                hunt::$hunt(&$program, $check, 0..$seeds);
+            }
+        )+
+
+        const SEEN_TO_FIRE: &[&str] = &[$($check),+];
+    };
+}
+
+broken_variants! {
+    acknowledging_before_durable_violates_promises:
+        adapter::<adapters::AcknowledgesEarly>() => first "Promises" within 8;
+    a_store_that_never_syncs_violates_promises:
+        store::<stores::NeverSyncs>() => first "Promises" within 8;
+    a_store_that_never_syncs_violates_commit_durability:
+        store::<stores::NeverSyncs>() => alone "CommitDurability" within 3;
+    a_store_that_forgets_votes_violates_votes:
+        store::<stores::ForgetsVotes>() => alone "Votes" within 15;
+    voting_for_everybody_violates_votes:
+        adapter::<messages::VotesForEverybody>() => first "Votes" within 15;
+    forgetting_the_vote_at_a_restart_violates_recovery:
+        adapter::<adapters::ForgetsVoteAtRestart>() => first "Recovery" within 10;
+    dropping_the_last_entry_at_a_restart_violates_recovery:
+        adapter::<adapters::DropsLastEntryAtRestart>() => first "Recovery" within 10;
+    counting_refusals_as_votes_violates_election_safety:
+        adapter::<messages::CountsRefusals>() => first "ElectionSafety" within 40;
+    applying_what_is_only_appended_violates_monotonic:
+        adapter::<adapters::AppliesOnAppend>() => first "Monotonic" within 3;
+    changing_entries_on_their_way_violates_log_matching:
+        adapter::<messages::ChangesCommands>() => first "LogMatching" within 8;
+    overstating_the_log_in_elections_violates_leader_completeness:
+        adapter::<messages::OverstatesLog>() => first "LeaderCompleteness" within 30;
+    counting_what_was_only_sent_violates_commit_durability:
+        adapter::<messages::CountsWhatWasSent>() => first "CommitDurability" within 8;
+    taking_rejections_for_matches_violates_commit_durability:
+        adapter::<messages::TakesRejectionsForMatches>() => first "CommitDurability" within 8;
+    a_machine_with_local_state_violates_state_machine_safety:
+        machine::<machines::CountsQueries>() => first "StateMachineSafety" within 3;
+    applying_a_retry_twice_violates_linearizability:
+        machine::<machines::ForgetsSessions>() => first "Linearizability" within 15;
+    reading_without_a_quorum_violates_linearizability:
+        adapter::<adapters::ReadsLocally>() => first "Linearizability" within 15;
+    acknowledging_on_append_violates_linearizability:
+        processes::acknowledges_on_append() => first "Linearizability" within 8;
+    never_campaigning_violates_liveness:
+        adapter::<adapters::NeverCampaigns>() => first "Liveness" within 3;
+    a_panic_is_reported:
+        adapter::<messages::PanicsOnRejection>() => first "Panic" within 8;
+    timers_without_end_are_a_livelock:
+        adapter::<adapters::NeverRests>() => first "Livelock" within 3;
+    giving_up_on_a_sound_disk_is_reported:
+        store::<stores::GivesUp>() => first "Halt" within 3;
+}
+
+#[test]
+fn every_check_was_seen_to_fire() {
+    let mut all = checks::built_in().iter().map(|check| check.name()).collect::<BTreeSet<_>>();
+    // What the run and the tank judge by themselves.
+    all.extend(["Linearizability", "Liveness", "Panic", "Halt", "Livelock"]);
+    assert_eq!(SEEN_TO_FIRE.iter().copied().collect::<BTreeSet<_>>(), all);
+}
+
+/// Otherwise it might be the wrapping that is caught, and not the mistake inside.
+#[test]
+fn the_wrapper_alone_changes_nothing() {
+    for seed in 0..3 {
+        let wrapped = hunt::run(&adapter::<twist::Untwisted>(), seed);
+        let plain = run_seed("raft-core", seed, Keep::default()).expect("it is built in");
+        assert_eq!(wrapped.verdict, Verdict::Pass, "seed {seed}");
+        assert_eq!(wrapped.hash, plain.hash, "seed {seed}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Adapters that do the wrong thing with what their implementation, which is right, tells them.
+
+use wavetank_process::{
+    Adapter, Committed, Outputs, ReadOutcome, Recovered, Refusal, RequestId,
+    raft_core::{HardState, LogIndex, LogSlice, Payload},
+};
+use wavetank_raft_core::RaftCore;
+
+use crate::twist::Twist;
+
+/// Takes for durable what it has only handed to the log store, so that promises leave too early.
+#[derive(Debug, Default)]
+pub(crate) struct AcknowledgesEarly;
+
+impl Twist for AcknowledgesEarly {
+    fn drained(&mut self, core: &mut RaftCore, outputs: &mut Outputs) {
+        if let Some(last) = outputs.writes.last() {
+            core.persisted(last.number);
+            core.drain(outputs);
+        }
+    }
+}
+
+/// Recovers everything but the vote.
+#[derive(Debug, Default)]
+pub(crate) struct ForgetsVoteAtRestart;
+
+impl Twist for ForgetsVoteAtRestart {
+    fn recovered(recovered: Recovered) -> Recovered {
+        let hard_state = HardState::recovered(recovered.hard_state.term(), None);
+        Recovered { hard_state, ..recovered }
+    }
+}
+
+/// Recovers everything but the end of the log.
+#[derive(Debug, Default)]
+pub(crate) struct DropsLastEntryAtRestart;
+
+impl Twist for DropsLastEntryAtRestart {
+    fn recovered(recovered: Recovered) -> Recovered {
+        let Some((_, kept)) = recovered.log.entries().split_last() else { return recovered };
+        let log = LogSlice::new(recovered.log.prev(), kept.to_vec()).expect("the front of a log is a log");
+        let commit = recovered.commit.min(log.last().index);
+        Recovered { log, commit, ..recovered }
+    }
+}
+
+/// Serves reads on the spot, on whatever replica, without asking whether anybody leads by now.
+#[derive(Debug, Default)]
+pub(crate) struct ReadsLocally {
+    waiting: Vec<RequestId>,
+}
+
+impl Twist for ReadsLocally {
+    fn read(&mut self, _core: &mut RaftCore, id: RequestId) -> Result<(), Refusal> {
+        self.waiting.push(id);
+        Ok(())
+    }
+
+    fn drained(&mut self, core: &mut RaftCore, outputs: &mut Outputs) {
+        let commit = core.observe().commit;
+        outputs.reads.extend(self.waiting.drain(..).map(|id| (id, ReadOutcome::At(commit))));
+    }
+}
+
+/// Applies entries as soon as they are in its log.
+#[derive(Debug, Default)]
+pub(crate) struct AppliesOnAppend;
+
+impl Twist for AppliesOnAppend {
+    fn drained(&mut self, _core: &mut RaftCore, outputs: &mut Outputs) {
+        outputs.committed.clear();
+        let appended = outputs.writes.iter().filter_map(|write| write.entries.as_ref());
+        outputs.committed.extend(appended.flat_map(LogSlice::iter).map(|(id, entry)| {
+            let command = match &entry.payload {
+                Payload::Noop => None,
+                Payload::Command(command) => Some(command.clone()),
+            };
+            Committed { id, command }
+        }));
+    }
+
+    fn applied(&mut self, _core: &mut RaftCore, _index: LogIndex) {
+        // The implementation would notice.
+    }
+}
+
+/// Does not hear the clock.
+#[derive(Debug, Default)]
+pub(crate) struct NeverCampaigns;
+
+impl Twist for NeverCampaigns {
+    fn advance(&mut self, _core: &mut RaftCore, _ticks: u64) {}
+
+    fn ticks_until_timeout(&self, _core: &RaftCore) -> Option<u64> {
+        None
+    }
+}
+
+/// Wants to be woken at once, always.
+#[derive(Debug, Default)]
+pub(crate) struct NeverRests;
+
+impl Twist for NeverRests {
+    fn ticks_until_timeout(&self, _core: &RaftCore) -> Option<u64> {
+        Some(0)
+    }
+}

@@ -1,0 +1,125 @@
+//! Log stores that break their word.
+
+use wavetank_process::{
+    DiskQueue, LogStore, Persist, StoreError, StoreEvent, WalStore,
+    disk::{DiskResult, Request, RequestId, Response},
+    raft_core::HardState,
+};
+
+/// Says that everything is durable and never asks the disk to make it so.
+#[derive(Debug, Default)]
+pub(crate) struct NeverSyncs {
+    store: WalStore,
+    /// What the store asks of the disk, before the syncs are taken out.
+    asked: DiskQueue,
+    /// The store's names for its requests, by ours for them: ours are numbered without the syncs.
+    names: Vec<(RequestId, RequestId)>,
+}
+
+impl NeverSyncs {
+    /// Hands on what the store asks, and answers its syncs.
+    fn hand_on(&mut self, disk: &mut DiskQueue) -> Result<StoreEvent, StoreError> {
+        let mut event = StoreEvent::Pending;
+        loop {
+            let requests = self.asked.drain().collect::<Vec<_>>();
+            if requests.is_empty() {
+                return Ok(event);
+            }
+            for (id, request) in requests {
+                if let Request::Sync { .. } = request {
+                    event = self.store.complete(id, Ok(Response::Synced), &mut self.asked)?;
+                } else {
+                    self.names.push((disk.submit(request), id));
+                }
+            }
+        }
+    }
+}
+
+impl LogStore for NeverSyncs {
+    fn open(&mut self, disk: &mut DiskQueue) {
+        self.store.open(&mut self.asked);
+        self.hand_on(disk).expect("it only asks to read");
+    }
+
+    fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
+        self.store.append(write, &mut self.asked);
+        self.hand_on(disk).expect("it only asks to write");
+    }
+
+    fn complete(
+        &mut self,
+        id: RequestId,
+        result: DiskResult,
+        disk: &mut DiskQueue,
+    ) -> Result<StoreEvent, StoreError> {
+        let place = self.names.iter().position(|(ours, _)| *ours == id).expect("it was asked");
+        let (_, id) = self.names.remove(place);
+        match self.store.complete(id, result, &mut self.asked)? {
+            StoreEvent::Pending => self.hand_on(disk),
+            event @ (StoreEvent::Recovered(_) | StoreEvent::Durable(_)) => {
+                self.hand_on(disk)?;
+                Ok(event)
+            }
+        }
+    }
+}
+
+/// Writes down terms and entries, but no votes.
+#[derive(Debug, Default)]
+pub(crate) struct ForgetsVotes {
+    store: WalStore,
+}
+
+impl LogStore for ForgetsVotes {
+    fn open(&mut self, disk: &mut DiskQueue) {
+        self.store.open(disk);
+    }
+
+    fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
+        let hard_state = write.hard_state.map(|state| HardState::recovered(state.term(), None));
+        self.store.append(&Persist { hard_state, ..write.clone() }, disk);
+    }
+
+    fn complete(
+        &mut self,
+        id: RequestId,
+        result: DiskResult,
+        disk: &mut DiskQueue,
+    ) -> Result<StoreEvent, StoreError> {
+        self.store.complete(id, result, disk)
+    }
+}
+
+/// Has enough after a while.
+#[derive(Debug, Default)]
+pub(crate) struct GivesUp {
+    store: WalStore,
+    answers: u64,
+}
+
+/// How many answers of the disk it bears.
+const PATIENCE: u64 = 60;
+
+impl LogStore for GivesUp {
+    fn open(&mut self, disk: &mut DiskQueue) {
+        self.store.open(disk);
+    }
+
+    fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
+        self.store.append(write, disk);
+    }
+
+    fn complete(
+        &mut self,
+        id: RequestId,
+        result: DiskResult,
+        disk: &mut DiskQueue,
+    ) -> Result<StoreEvent, StoreError> {
+        self.answers += 1;
+        if PATIENCE < self.answers {
+            return Err(StoreError(format!("{PATIENCE} answers are enough")));
+        }
+        self.store.complete(id, result, disk)
+    }
+}
