@@ -6,7 +6,7 @@
 //! an [`Adapter`] (a Raft implementation), a [`LogStore`] (where its promises go) and a [`StateMachine`] (what it
 //! replicates).
 //!
-//! To test your own Raft, write an adapter. To test your whole server, write a process.
+//! A Raft implementation goes into the tank as an adapter; a server with storage and a protocol of its own, as a process.
 //!
 //! Left out on purpose: threads, futures and clocks. A process is called, does its work and returns; so the
 //! same inputs give the same outputs, on every machine.

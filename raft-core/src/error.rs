@@ -23,6 +23,14 @@ pub enum StartError {
         /// The last recovered entry.
         last: EntryId,
     },
+    /// A term or an index is larger than any that a replica can reach.
+    #[error("the recovered term {} or the last entry {last} is beyond what a replica can reach", term.0)]
+    OutOfRange {
+        /// The recovered term.
+        term: Term,
+        /// The last recovered entry.
+        last: EntryId,
+    },
     /// The log knows a later term than the hard state: storage forgot a term, and perhaps a vote.
     #[error("the recovered term {} is older than the last entry {last}", term.0)]
     TermBehindLog {

@@ -1,54 +1,51 @@
-//! State that survives a crash: Figure 2, "Persistent state on all servers".
+//! What a crash must not take from a server: the latest term it has entered, and the vote it gave there (Figure 2).
 //!
-//! Invariant: within a term a vote is cast once and never cleared (§3.4). The fields are private, so this
-//! file is all one has to read to believe it.
+//! Election Safety rests on two rules (§3.4): terms only grow, and a term's vote is given at most once. Nobody outside
+//! this file can touch the fields, and inside it there are just two ways to change them, one for each rule.
 
 use crate::id::{NodeId, Term};
 
-/// What a server must never forget.
+/// A server's term and vote, to be durable before anybody is told of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HardState {
     term: Term,
-    /// Who got our vote in `term`.
+    /// The candidate this server supports in `term`; at most one, once and for all.
     vote: Option<NodeId>,
 }
 
 impl HardState {
-    /// What was read back from storage after a restart. A running server never builds one: it has
-    /// only the two moves below.
+    /// As read back from storage, for a server that starts again. A running server never builds one.
     pub const fn recovered(term: Term, vote: Option<NodeId>) -> Self {
         Self { term, vote }
     }
 
-    /// The latest term this server has seen.
+    /// The latest term this server has entered.
     pub const fn term(&self) -> Term {
         self.term
     }
 
-    /// Who got our vote in the current term.
+    /// The candidate it supports in that term.
     pub const fn vote(&self) -> Option<NodeId> {
         self.vote
     }
 
-    /// Enters a later term, which is the only thing that clears a vote.
-    pub(crate) fn enter_term(&mut self, term: Term) {
-        assert!(self.term < term, "a term can only grow: {} to {term}", self.term);
-        *self = Self { term, vote: None };
+    /// Moves on to a later term, in which the vote is free again.
+    pub(crate) fn enter_term(&mut self, later: Term) {
+        let earlier = core::mem::replace(self, Self::recovered(later, None)).term;
+        assert!(earlier < later, "terms only grow, but {later} was to follow {earlier}");
     }
 
-    /// Casts our vote in the current term. Repeating the same vote is allowed, since a lost reply makes the
-    /// candidate ask again; `false` says that it was a repetition.
+    /// Supports a candidate in the current term. Says whether that is new: a candidate whose answer got lost asks for the
+    /// same vote a second time, and may have it.
     pub(crate) fn cast_vote(&mut self, candidate: NodeId) -> bool {
-        let free = self.vote.is_none();
+        let before = self.vote.replace(candidate);
         assert!(
-            free || self.vote == Some(candidate),
-            "one vote a term: {:?} has it in {}, not {candidate}",
-            self.vote,
+            before.is_none_or(|supported| supported == candidate),
+            "the vote of {} went to {before:?} and cannot go to {candidate}",
             self.term
         );
-        self.vote = Some(candidate);
-        free
+        before.is_none()
     }
 }
 

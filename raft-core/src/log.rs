@@ -97,7 +97,7 @@ impl Log {
     }
 
     /// The term of the entry at `index`, or `None` where the log knows nothing: before its beginning or beyond
-    /// its end. The term just before the first entry is known.
+    /// its end. What it keeps of the entry before its beginning is the term.
     pub(crate) fn term(&self, index: LogIndex) -> Option<Term> {
         if index == self.base.index {
             return Some(self.base.term);

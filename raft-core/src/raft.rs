@@ -89,6 +89,9 @@ impl Raft {
         if commit < log.prev().index || log.last().index < commit {
             return Err(StartError::CommitOutsideLog { commit, base: log.prev(), last: log.last() });
         }
+        if Term::MAX < hard_state.term() || LogIndex::MAX < log.last().index {
+            return Err(StartError::OutOfRange { term: hard_state.term(), last: log.last() });
+        }
         if hard_state.term() < log.last().term {
             return Err(StartError::TermBehindLog { term: hard_state.term(), last: log.last() });
         }

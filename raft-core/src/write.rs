@@ -1,4 +1,4 @@
-//! Persist before send, in types (§3.8; Figure 2: "updated on stable storage before responding to RPCs").
+//! Persist before send, in types (§3.8, and Figure 2 on persistent state).
 //!
 //! A promise that rests on unwritten state (a vote, an acknowledgement) travels *inside* the [`Write`] it rests
 //! on. It can be looked at there, but it can be taken out only by [`Write::durable`], the one line at which a

@@ -7,8 +7,8 @@
 //!
 //! Two rules make runs comparable, and let a failing one shrink:
 //!
-//! - **0 is the mildest choice, and smaller is simpler**, at every site. A run whose choices are all 0 is the
-//!   quietest there is.
+//! - **The less, the calmer**, at every site: 0 stands for the least that can happen. A run whose choices are all 0
+//!   is the quietest there is.
 //! - **A choice has an address**: its [`Site`] (what kind of choice, about whom) and how many choices that
 //!   site has seen before, its *ordinal*. One more choice at one site moves no choice of another.
 

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | completed | it took effect once, between invocation and answer, and had this output |
 //! | failed | it had no effect and never will: a proof, not a guess |
-//! | abandoned | it may take effect at any later time, or never; nobody waits for it any more |
+//! | abandoned | nobody waits for it any more; whether it takes effect, and when, stays open |
 //! | open | as abandoned, as far as the history goes |
 //!
 //! # The file format
@@ -242,7 +242,7 @@ impl<I, O> History<I, O> {
         self.end(id, EventKind::Fail, |event| Ending::Failed { event })
     }
 
-    /// The client gave up: the operation may take effect at any later time, or never.
+    /// The client gave up: whether the operation takes effect, now or much later, stays open.
     ///
     /// # Errors
     /// [`RecordError::UnknownOperation`] and [`RecordError::AlreadyEnded`].

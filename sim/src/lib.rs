@@ -1,8 +1,7 @@
 //! A wave tank for Raft: whole clusters on one thread, in virtual time, under storms that can be repeated.
 //!
-//! A wave tank is where ship models meet storms on purpose. Here the models are Raft implementations. The tank owns
-//! their time, their network, their disks and their crashes, so that every history follows from a seed: it can be run again,
-//! looked at event by event, and kept as a test.
+//! What a wave tank is to ships, this is to Raft implementations. Time, network, disks and crashes are the tank's, so a
+//! whole history follows from one seed: it can be run again, looked at event by event, and kept as a test.
 //!
 //! # From a test
 //!

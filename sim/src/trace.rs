@@ -1,7 +1,7 @@
 //! The trace of a run: what happened, as data, and as lines made to be read.
 //!
-//! Every run has a fingerprint, whether or not its trace is kept: a rolling 128-bit hash over all events and over
-//! the state each of them left behind. Two runs with the same fingerprint are the same run.
+//! Every run has a fingerprint, whether or not its trace is kept: 128 bits into which every event goes, along with
+//! the state that it left behind. Two runs with the same fingerprint are the same run.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Randomized histories of every implementation pass, and were worth running.
 //!
-//! A run in which nothing happens passes as well. So the ensemble has to be rich: its median run has thousands of
-//! events, several elections, a hundred answered operations and a crash that lost bytes; every fault made a
+//! A run in which nothing happens passes as well. So the ensemble has to be rich: half of the runs have
+//! thousands of events, more than two elections, a hundred answers and a lossy crash; every fault made a
 //! difference somewhere, and every check had something to decide. The lists of faults and checks are written out here,
 //! so that one cannot go missing unseen.
 

@@ -142,6 +142,10 @@ fn a_start_needs_a_log_with_its_commit_index_and_a_term_as_late_as_the_log() {
         assert_eq!(start(2, commit, log()), Ok(()));
     }
     assert_eq!(start(1, 3, log()), Err(StartError::TermBehindLog { term: Term(1), last: at(2, 5) }));
+    let far = at(1, u64::MAX - 1);
+    let beyond = |term, last| Err(StartError::OutOfRange { term: Term(term), last });
+    assert_eq!(start(1, far.index.0, LogSlice::empty(far)), beyond(1, far));
+    assert_eq!(start(u64::MAX, 3, log()), beyond(u64::MAX, at(2, 5)));
 }
 
 #[test]

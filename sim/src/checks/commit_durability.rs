@@ -1,5 +1,5 @@
-//! Every committed index is durable on a quorum (§3.6): the promise behind the word "committed", and the one whose breach
-//! shows long before data is lost.
+//! What is committed is on the disks of a majority (§3.6): that is what the word promises, and a breach of it shows
+//! long before anything is lost.
 
 use wavetank_process::raft_core::{LogIndex, NodeId};
 

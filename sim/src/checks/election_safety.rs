@@ -1,4 +1,4 @@
-//! Election Safety (Figure 3): at most one leader can be elected in a given term.
+//! Election Safety (Figure 3): no term has two leaders.
 
 use std::collections::BTreeMap;
 

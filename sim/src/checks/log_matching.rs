@@ -1,5 +1,4 @@
-//! Log Matching (Figure 3): if two logs contain an entry with the same index and term, then the logs are identical in all
-//! entries up through that index.
+//! Log Matching (Figure 3): logs that share an entry, by index and term, are the same up to there.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! State Machine Safety (Figure 3): no two servers ever commit, or apply, different entries at the same index.
+//! State Machine Safety (Figure 3): what one server commits or applies at an index, every other one does.
 
 use std::collections::BTreeMap;
 

@@ -11,7 +11,7 @@
 //! INFO  jepsen.util - 5   :info   :write  :timed-out
 //! ```
 //!
-//! `:info` means that nobody knows: the operation may take effect at any later time, or never. A read that failed
+//! `:info` means that nobody knows whether the operation takes effect, nor when. A read that failed
 //! constrains nothing. A compare-and-set that failed did compare, and found something else, which the log does not
 //! tell. Lines of the nemesis and of other loggers are skipped, so event numbers count the clients' lines.
 
