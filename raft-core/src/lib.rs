@@ -107,4 +107,4 @@ pub use read::{ReadId, ReadState};
 pub use ready::{Ready, SoftState};
 pub use role::RoleKind;
 pub use storage::{MemoryStorage, Storage, handle_ready};
-pub use write::{Durable, Incarnation, Receipt, ReceiptError, Write, WriteNumber};
+pub use write::{Durable, Gated, Incarnation, Receipt, ReceiptError, Write, WriteNumber};

@@ -7,10 +7,10 @@
 //!
 //! Gated messages cannot be sent early:
 //!
-//! ```compile_fail,E0507
+//! ```compile_fail,E0308
 //! fn send(envelope: raft_core::Envelope) {}
 //! fn too_early(write: &raft_core::Write) {
-//!     send(write.gated()[0]);
+//!     write.gated().for_each(|message| send(message.clone()));
 //! }
 //! ```
 //!
@@ -37,8 +37,8 @@ use crate::{
     digest::Digest,
     entry::LogSlice,
     hard_state::HardState,
-    id::{LogIndex, NodeId},
-    message::Envelope,
+    id::{LogIndex, NodeId, Term},
+    message::{Envelope, Message},
 };
 
 /// The number of a write within an incarnation. The first is 1.
@@ -91,8 +91,8 @@ impl Write {
     }
 
     /// The messages that wait for it, to look at.
-    pub fn gated(&self) -> &[Envelope] {
-        &self.gated
+    pub fn gated(&self) -> impl ExactSizeIterator<Item = Gated<'_>> {
+        self.gated.iter().map(|envelope| Gated { envelope })
     }
 
     /// Claims that this write, and every write before it, is durable. Releases the messages that waited and
@@ -101,6 +101,29 @@ impl Write {
     /// This is the one claim that a driver makes, and the one line to audit in it.
     pub fn durable(self) -> Durable {
         Durable { messages: self.gated, receipt: self.receipt }
+    }
+}
+
+/// A message behind glass: it shows what it says, and is not an [`Envelope`] that could be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gated<'a> {
+    envelope: &'a Envelope,
+}
+
+impl<'a> Gated<'a> {
+    /// Whom it is for.
+    pub fn to(self) -> NodeId {
+        self.envelope.to
+    }
+
+    /// The term it will carry.
+    pub fn term(self) -> Term {
+        self.envelope.term
+    }
+
+    /// What it will say.
+    pub fn message(self) -> &'a Message {
+        &self.envelope.message
     }
 }
 
