@@ -13,7 +13,7 @@
 //! once a majority has confirmed that it still leads. A replica plays one [role] at a time.
 //!
 //! What makes it safe is that a server keeps its promises, so a promise must reach the disk before it reaches a
-//! peer. Here that rule is a type: promises travel inside the [`write`] they rest on. [`Raft`] is all of this
+//! peer. Here that rule is a type: promises travel inside the [write](mod@write) they rest on. [`Raft`] is all of this
 //! together, and [`storage`] is what a simple driver needs.
 //!
 //! # Driving it
