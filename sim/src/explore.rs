@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     ops::{ControlFlow, Range},
+    sync::Arc,
 };
 
 use rayon::prelude::*;
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 use crate::{
     checks::CheckCounters,
+    program::Program,
     run::{self, Keep, Report, UnknownProgram, Verdict},
     storm::FaultCounters,
     trace::Fingerprint,
@@ -103,6 +105,27 @@ impl Summary {
         idle.map(|(name, _)| name.as_str()).collect()
     }
 
+    /// For tests: `Ok` if every run passed and every check had something to decide.
+    ///
+    /// # Errors
+    /// What the first run that did not pass has come to, with its seed; or which checks were idle.
+    pub fn verify(&self) -> Result<(), String> {
+        if let Some(Outcome { seed, verdict, .. }) = self.failed.iter().chain(&self.inconclusive).next() {
+            let more = self.failed.len() + self.inconclusive.len() - 1;
+            return Err(format!(
+                "seed {seed}, and {more} more: {verdict}\nTo see its trace, run the seed with `Keep::trace`."
+            ));
+        }
+        match self.idle_checks()[..] {
+            [] => Ok(()),
+            ref idle => Err(format!(
+                "these checks had nothing to decide in {} runs: {}; run more seeds, or give the program an auditor",
+                self.runs(),
+                idle.join(", ")
+            )),
+        }
+    }
+
     /// Adds a run.
     fn add(&mut self, seed: u64, report: Report) {
         let Report { verdict, hash, events, virtual_time, tally, operations, faults, checks, .. } = report;
@@ -129,7 +152,8 @@ impl Summary {
     }
 }
 
-/// Runs these seeds, and tells `progress` after each batch what they have come to so far.
+/// Runs these seeds of an implementation that comes with the tank, and tells `progress` after each batch what they have
+/// come to so far.
 ///
 /// # Errors
 /// When there is no such implementation.
@@ -144,17 +168,26 @@ pub fn explore(
     })
 }
 
-/// Runs these seeds, batch by batch, for as long as `progress` wants to go on. It is told what they have come to
-/// so far, the failures of the last batch included.
+/// Runs these seeds of an implementation that comes with the tank, for as long as `progress` wants to go on.
 ///
 /// # Errors
 /// When there is no such implementation.
 pub fn explore_while(
     program: &str,
     seeds: Range<u64>,
-    mut progress: impl FnMut(&Summary) -> ControlFlow<()>,
+    progress: impl FnMut(&Summary) -> ControlFlow<()>,
 ) -> Result<Summary, UnknownProgram> {
-    run::find_programs(&[program.to_owned()])?;
+    let programs = run::find_programs(&[program.to_owned()])?;
+    Ok(explore_program(&programs[0], seeds, progress))
+}
+
+/// Runs these seeds of any program, batch by batch, for as long as `progress` wants to go on. It is told what they have
+/// come to so far, the failures of the last batch included.
+pub fn explore_program(
+    program: &Arc<dyn Program>,
+    seeds: Range<u64>,
+    mut progress: impl FnMut(&Summary) -> ControlFlow<()>,
+) -> Summary {
     let mut summary = Summary::default();
     let batch = 8 * rayon::current_num_threads() as u64;
     let mut next = seeds.start;
@@ -163,8 +196,8 @@ pub fn explore_while(
         // Collected in the order of the seeds, so that nothing depends on which was done first.
         let reports = (next..until)
             .into_par_iter()
-            .map(|seed| run::run_seed(program, seed, Keep::default()).map(|report| (seed, report)))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|seed| (seed, run::run_seed_of(program, seed, Keep::default())))
+            .collect::<Vec<_>>();
         for (seed, report) in reports {
             summary.add(seed, report);
         }
@@ -173,5 +206,5 @@ pub fn explore_while(
         }
         next = until;
     }
-    Ok(summary)
+    summary
 }

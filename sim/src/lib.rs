@@ -18,9 +18,21 @@
 //!
 //! # Your own Raft
 //!
-//! Implement [`Adapter`](wavetank_process::Adapter) for it, and hand [`program::replica`] of it to [`run::run`]. To test
-//! your whole server, with your own storage, implement [`Process`](wavetank_process::Process) and
-//! [`program::Program`] instead.
+//! Implement [`Adapter`](wavetank_process::Adapter) for it, and explore it. To test your whole server, with your own
+//! storage, implement [`Process`](wavetank_process::Process) and [`program::Program`] instead.
+//!
+//! ```
+//! # use wavetank_raft_core::RaftCore as MyRaft;
+//! use std::ops::ControlFlow;
+//!
+//! let program = wavetank::program::replica::<MyRaft>();
+//! let summary = wavetank::explore::explore_program(&program, 0..20, |_| ControlFlow::Continue(()));
+//! if let Err(problem) = summary.verify() {
+//!     panic!("{problem}");
+//! }
+//! ```
+//!
+//! A seed that fails is looked at with [`run::run_seed_of`] and [`Keep::trace`](run::Keep::trace).
 //!
 //! # In which order to read
 //!

@@ -105,16 +105,21 @@ pub fn find_programs(names: &[String]) -> Result<Vec<Arc<dyn Program>>, UnknownP
     names.iter().map(find).collect()
 }
 
-/// Runs the history that a seed stands for.
+/// Runs the history that a seed stands for, of an implementation that comes with the tank.
 ///
 /// # Errors
 /// When there is no such implementation.
 pub fn run_seed(program: &str, seed: u64, keep: Keep) -> Result<Report, UnknownProgram> {
     let programs = find_programs(&[program.to_owned()])?;
-    let options = RunOptions::draw(program, &mut Door::new(Random::new(seed)));
+    Ok(run_seed_of(&programs[0], seed, keep))
+}
+
+/// Runs the history that a seed stands for, of any program.
+pub fn run_seed_of(program: &Arc<dyn Program>, seed: u64, keep: Keep) -> Report {
+    let options = RunOptions::draw(program.name(), &mut Door::new(Random::new(seed)));
     let random = Random::new(seed);
     let door = if keep.decisions { Door::recording(random) } else { Door::new(random) };
-    Ok(run(&options, &programs, door, keep))
+    run(&options, std::slice::from_ref(program), door, keep)
 }
 
 /// Runs a configuration with recorded decisions: the same run, event for event.
@@ -164,7 +169,15 @@ fn play(options: &RunOptions, tank: &mut Tank, storm: &mut Storm) -> (Verdict, J
         return (Verdict::Inconclusive(format!("it took more than {limit} events")), judged);
     }
     judged.linearizability = true;
-    (judge_history(tank), judged)
+    let undescribed = tank.tally().undescribed_messages;
+    match judge_history(tank) {
+        Verdict::Pass if 0 < undescribed => {
+            let reason =
+                format!("{undescribed} messages could not be described, so their promises were not checked");
+            (Verdict::Inconclusive(reason), judged)
+        }
+        verdict => (verdict, judged),
+    }
 }
 
 /// Which of the judgements at the end were made.

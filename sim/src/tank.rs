@@ -142,6 +142,8 @@ pub struct Tally {
     pub lossy_crashes: u64,
     /// Messages that a process refused as impossible.
     pub refused_messages: u64,
+    /// Messages that the sender's own program could not describe, so that nothing they promise was checked.
+    pub undescribed_messages: u64,
 }
 
 impl std::fmt::Debug for Tank {

@@ -3,13 +3,14 @@
 //! The adapter keeps each [`Write`] until the log store has made it durable, and only then claims so: the promises
 //! inside leave at that moment and not before.
 
+mod render;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use raft_core::{
-    AppendOutcome, ByteCount, CampaignError, Config, Entry, EntryId, Envelope, Incarnation, LogIndex,
-    LogSlice, Message, NodeId, Payload, ProposeError, Raft, ReadError, ReadId, ReadState, RoleKind, Ticks,
-    TransferError, Write,
+    AppendOutcome, ByteCount, CampaignError, Config, Envelope, Incarnation, LogIndex, LogSlice, Message,
+    NodeId, Payload, ProposeError, Raft, ReadError, ReadId, ReadState, RoleKind, Ticks, TransferError, Write,
 };
 use wavetank_process::{
     Adapter, Boot, Committed, Description, Observation, Outputs, Persist, Promise, ReadOutcome, Recovered,
@@ -182,49 +183,6 @@ impl Adapter for RaftCore {
 
     fn render(bytes: &[u8], command: &dyn Fn(&[u8]) -> String) -> String {
         raft_wire::decode(bytes)
-            .map_or_else(|error| format!("({error})"), |envelope| render(&envelope, command))
-    }
-}
-
-/// A message in one line.
-fn render(
-    Envelope { from: _, to: _, term, message }: &Envelope,
-    command: &dyn Fn(&[u8]) -> String,
-) -> String {
-    let kind = message.kind();
-    let verdict = |granted: &bool| if *granted { "granted" } else { "refused" };
-    match message {
-        Message::RequestPreVote { last } | Message::RequestVote { last, transfer: false } => {
-            format!("{kind} {term} last {last}")
-        }
-        Message::RequestVote { last, transfer: true } => format!("{kind} {term} last {last}, for a transfer"),
-        Message::RequestPreVoteReply { granted } | Message::RequestVoteReply { granted } => {
-            format!("{kind} {term} {}", verdict(granted))
-        }
-        Message::AppendEntries { entries, commit } => {
-            let prev = entries.prev();
-            let entry = |(id, entry): (EntryId, &Entry)| match &entry.payload {
-                Payload::Noop => format!("{id} no-op"),
-                Payload::Command(bytes) => format!("{id} {}", command(bytes)),
-            };
-            let list = entries.iter().map(entry).collect::<Vec<_>>();
-            format!("{kind} {term} prev {prev} [{}] commit {commit}", list.join(", "))
-        }
-        Message::AppendEntriesReply(AppendOutcome::Matched { index }) => {
-            format!("{kind} {term} matched {index}")
-        }
-        Message::AppendEntriesReply(AppendOutcome::Mismatched { probed, hint }) => {
-            format!("{kind} {term} mismatch at {probed}, hint {hint}")
-        }
-        Message::AppendEntriesReply(AppendOutcome::StaleTerm) => format!("{kind} {term} stale"),
-        Message::Heartbeat { commit, read } => {
-            let read = read.map(|position| format!(", read {}", position.0)).unwrap_or_default();
-            format!("{kind} {term} commit {commit}{read}")
-        }
-        Message::HeartbeatReply { read } => {
-            let read = read.map(|position| format!(" read {}", position.0)).unwrap_or_default();
-            format!("{kind} {term}{read}")
-        }
-        Message::TimeoutNow => format!("{kind} {term}"),
+            .map_or_else(|error| format!("({error})"), |envelope| render::render(&envelope, command))
     }
 }

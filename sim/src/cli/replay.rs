@@ -257,7 +257,7 @@ impl Replayed<'_> {
         self.tell_trace(output);
         let Report { hash, events, operations, tally, .. } = &self.report;
         let OutcomeCounts { open, completed, failed, abandoned } = *operations;
-        let Tally { elections, lossy_crashes, refused_messages } = *tally;
+        let Tally { elections, lossy_crashes, refused_messages, undescribed_messages: _ } = *tally;
         output.line(format_args!("hash          {hash}"));
         output.line(format_args!("events        {}", number(*events)));
         output.line(format_args!("virtual time  {}", render::duration(self.virtual_time())));

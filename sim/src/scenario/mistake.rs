@@ -135,8 +135,13 @@ impl Mistake {
 
     /// The report, with colours or without.
     pub fn render(&self, colours: bool) -> String {
-        if self.source.is_empty() {
-            return format!("error: {}", self.title);
+        if self.source.trim().is_empty() {
+            let place = if self.label.is_empty() {
+                String::new()
+            } else {
+                format!("\n --> {}:1:1: {}", self.path, self.label)
+            };
+            return format!("error: {}{place}", self.title);
         }
         let annotation =
             AnnotationKind::Primary.span(self.place.start..self.place.end).label(self.label.as_str());

@@ -280,8 +280,9 @@ impl Tank {
         let id = self.machines[position].id;
         match output {
             Output::Send { to, bytes } => {
-                if let Some(message) = self.machines[position].program.describe(&bytes) {
-                    self.judge(&Fact::Sent { to, message: &message }, position);
+                match self.machines[position].program.describe(&bytes) {
+                    Some(message) => self.judge(&Fact::Sent { to, message: &message }, position),
+                    None => self.tally.undescribed_messages += 1,
                 }
                 self.send(Endpoint::Server(id), Endpoint::Server(to), Parcel::Peer(bytes));
             }

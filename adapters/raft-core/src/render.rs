@@ -1,0 +1,46 @@
+//! Messages of the core, in one line each.
+
+use raft_core::{AppendOutcome, Entry, EntryId, Envelope, Message, Payload};
+
+/// A message in one line; `command` renders what only a state machine can read.
+pub(crate) fn render(
+    Envelope { from: _, to: _, term, message }: &Envelope,
+    command: &dyn Fn(&[u8]) -> String,
+) -> String {
+    let kind = message.kind();
+    let verdict = |granted: &bool| if *granted { "granted" } else { "refused" };
+    match message {
+        Message::RequestPreVote { last } | Message::RequestVote { last, transfer: false } => {
+            format!("{kind} {term} last {last}")
+        }
+        Message::RequestVote { last, transfer: true } => format!("{kind} {term} last {last}, for a transfer"),
+        Message::RequestPreVoteReply { granted } | Message::RequestVoteReply { granted } => {
+            format!("{kind} {term} {}", verdict(granted))
+        }
+        Message::AppendEntries { entries, commit } => {
+            let prev = entries.prev();
+            let entry = |(id, entry): (EntryId, &Entry)| match &entry.payload {
+                Payload::Noop => format!("{id} no-op"),
+                Payload::Command(bytes) => format!("{id} {}", command(bytes)),
+            };
+            let list = entries.iter().map(entry).collect::<Vec<_>>();
+            format!("{kind} {term} prev {prev} [{}] commit {commit}", list.join(", "))
+        }
+        Message::AppendEntriesReply(AppendOutcome::Matched { index }) => {
+            format!("{kind} {term} matched {index}")
+        }
+        Message::AppendEntriesReply(AppendOutcome::Mismatched { probed, hint }) => {
+            format!("{kind} {term} mismatch at {probed}, hint {hint}")
+        }
+        Message::AppendEntriesReply(AppendOutcome::StaleTerm) => format!("{kind} {term} stale"),
+        Message::Heartbeat { commit, read } => {
+            let read = read.map(|position| format!(", read {}", position.0)).unwrap_or_default();
+            format!("{kind} {term} commit {commit}{read}")
+        }
+        Message::HeartbeatReply { read } => {
+            let read = read.map(|position| format!(" read {}", position.0)).unwrap_or_default();
+            format!("{kind} {term}{read}")
+        }
+        Message::TimeoutNow => format!("{kind} {term}"),
+    }
+}
