@@ -23,12 +23,13 @@ mod machines;
 #[path = "broken/processes.rs"]
 mod processes;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc};
 
 use twist::{Twist, Twisted};
 use wavetank::{
     audit::LogAudit,
     checks,
+    explore::explore_program,
     kv::Kv,
     program::{self, Program},
     run::{Keep, Verdict, run_seed},
@@ -127,4 +128,24 @@ fn the_wrapper_alone_changes_nothing() {
         assert_eq!(wrapped.verdict, Verdict::Pass, "seed {seed}");
         assert_eq!(wrapped.hash, plain.hash, "seed {seed}");
     }
+}
+
+#[test]
+fn a_program_whose_messages_cannot_be_described_never_passes() {
+    let summary = explore_program(&adapter::<twist::Mumbling>(), 0..4, |_| ControlFlow::Continue(()));
+    assert_eq!((summary.passed, summary.inconclusive.len()), (0, 4));
+    let problem = summary.verify().expect_err("nothing was judged");
+    assert!(problem.contains("could not be described"), "{problem}");
+}
+
+#[test]
+fn a_program_without_an_auditor_is_told_which_checks_are_idle() {
+    let program = program::custom_replica::<RaftCore, WalStore, Kv>(None);
+    let problem = explore_program(&program, 0..4, |_| ControlFlow::Continue(())).verify();
+    let problem = problem.expect_err("the checks of durability had nothing to go by");
+    for check in ["CommitDurability", "LeaderCompleteness", "LogMatching", "Promises", "Recovery"] {
+        assert!(problem.contains(check), "{problem}");
+    }
+    let sound = explore_program(&adapter::<twist::Untwisted>(), 0..4, |_| ControlFlow::Continue(()));
+    assert_eq!(sound.verify(), Ok(()));
 }

@@ -11,6 +11,9 @@ use wavetank_raft_core::RaftCore;
 
 /// What a broken adapter does differently; whatever a variant does not mention is done right.
 pub(crate) trait Twist: Debug + Default + 'static {
+    /// Whether it can say what its messages are.
+    const DESCRIBES: bool = true;
+
     /// What the disk held.
     fn recovered(recovered: Recovered) -> Recovered {
         recovered
@@ -51,6 +54,14 @@ pub(crate) trait Twist: Debug + Default + 'static {
 pub(crate) struct Untwisted;
 
 impl Twist for Untwisted {}
+
+/// Nobody can say what its messages are.
+#[derive(Debug, Default)]
+pub(crate) struct Mumbling;
+
+impl Twist for Mumbling {
+    const DESCRIBES: bool = false;
+}
 
 /// The adapter with a twist.
 #[derive(Debug)]
@@ -128,7 +139,7 @@ impl<T: Twist> Adapter for Twisted<T> {
     }
 
     fn describe(bytes: &[u8]) -> Option<Description> {
-        RaftCore::describe(bytes)
+        if T::DESCRIBES { RaftCore::describe(bytes) } else { None }
     }
 
     fn render(bytes: &[u8], command: &dyn Fn(&[u8]) -> String) -> String {
