@@ -167,7 +167,8 @@ impl Progress {
         match self.state {
             ProgressState::Replicate(_) => self.become_probe(),
             ProgressState::Probe => {
-                self.rewind_to(probed.min(hint.next()));
+                // Only of a hint before the probe is there a next index to speak of.
+                self.rewind_to(if hint < probed { hint.next() } else { probed });
                 self.paused = false;
             }
         }

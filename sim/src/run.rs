@@ -261,8 +261,10 @@ fn probe_unanswered(tank: &Tank, probe: usize) -> Option<String> {
 }
 
 fn not_converged(tank: &Tank) -> Option<String> {
-    let leader = &tank.cluster()[tank.leader()?];
-    let target = leader.observation?;
+    let leader = tank.leader().map(|leader| &tank.cluster()[leader]);
+    let Some((leader, target)) = leader.and_then(|leader| Some((leader, leader.observation?))) else {
+        return no_leader(tank).or_else(|| Some("the leader shows nothing".to_owned()));
+    };
     tank.cluster().iter().find_map(|machine| {
         let Some(now) = machine.observation else { return Some(format!("{} shows nothing", machine.id)) };
         let behind = now.last != target.last || now.applied != target.last.index;

@@ -174,6 +174,8 @@ impl Adapter for RaftCore {
     fn describe(bytes: &[u8]) -> Option<Description> {
         let envelope = raft_wire::decode(bytes).ok()?;
         let promise = match &envelope.message {
+            // Who asks for votes has given its own.
+            Message::RequestVote { .. } => Promise::Vote { candidate: envelope.from },
             Message::RequestVoteReply { granted: true } => Promise::Vote { candidate: envelope.to },
             Message::AppendEntriesReply(AppendOutcome::Matched { index }) => Promise::Holds { index: *index },
             _ => Promise::None,

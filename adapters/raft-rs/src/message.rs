@@ -31,7 +31,10 @@ fn meaning(message: &Message) -> Option<(&'static str, Promise)> {
         _ if message.request_snapshot != 0 => return None,
         MessageType::MsgRequestPreVote => ("RequestPreVote", Promise::None),
         MessageType::MsgRequestPreVoteResponse => ("RequestPreVoteReply", Promise::None),
-        MessageType::MsgRequestVote => ("RequestVote", Promise::None),
+        // Who asks for votes has given its own.
+        MessageType::MsgRequestVote => {
+            ("RequestVote", Promise::Vote { candidate: NodeId::new(message.from)? })
+        }
         MessageType::MsgRequestVoteResponse if agreed => {
             ("RequestVoteReply", Promise::Vote { candidate: NodeId::new(message.to)? })
         }

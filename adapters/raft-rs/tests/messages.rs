@@ -58,13 +58,14 @@ fn samples() -> Vec<(Message, &'static str, Promise)> {
     let asking = Message { context: context(), ..heartbeat.clone() };
     let answering = Message { context: context(), ..message(MessageType::MsgHeartbeatResponse) };
     let granted = Promise::Vote { candidate: id(1) };
+    let own = Promise::Vote { candidate: id(2) };
     let none = Promise::None;
     vec![
         (vote(MessageType::MsgRequestPreVote), "RequestPreVote t2 last 1@7", none),
         (message(MessageType::MsgRequestPreVoteResponse), "RequestPreVoteReply t2 granted", none),
         (rejected(MessageType::MsgRequestPreVoteResponse), "RequestPreVoteReply t2 refused", none),
-        (vote(MessageType::MsgRequestVote), "RequestVote t2 last 1@7", none),
-        (transfer, "RequestVote t2 last 1@7, for a transfer", none),
+        (vote(MessageType::MsgRequestVote), "RequestVote t2 last 1@7", own),
+        (transfer, "RequestVote t2 last 1@7, for a transfer", own),
         (message(MessageType::MsgRequestVoteResponse), "RequestVoteReply t2 granted", granted),
         (rejected(MessageType::MsgRequestVoteResponse), "RequestVoteReply t2 refused", none),
         (append(vec![]), "AppendEntries t2 prev 1@4 [] commit 4", none),

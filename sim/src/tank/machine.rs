@@ -6,7 +6,7 @@ use bytes::Bytes;
 use wavetank_process::{
     Boot, Chance, Context, Control, Input, Label, Observation, Output, Process,
     disk::{self, Request, Response},
-    raft_core::NodeId,
+    raft_core::{LogIndex, NodeId},
 };
 
 use super::{Parcel, Tank, TankOptions};
@@ -315,7 +315,8 @@ impl Tank {
             machine.note_write(*offset, bytes);
             let advance = written.advance(&machine.written_image);
             if 0 < advance.frames {
-                self.judge(&Fact::Wrote { kept: advance.truncated_to }, position);
+                let kept = advance.truncated_to.and_then(LogIndex::previous);
+                self.judge(&Fact::Wrote { kept }, position);
             }
         }
         let machine = &mut self.machines[position];
