@@ -28,9 +28,12 @@ impl Check for ElectionSafety {
             return Finding::Unconcerned;
         }
         let id = cluster[subject].id;
+        let is_first = self.leaders.is_empty();
         match self.leaders.insert(now.term, id) {
-            None => Finding::Trivial,
-            Some(leader) if leader == id => Finding::Holds,
+            // A leader after others might have led a term of theirs.
+            None if is_first => Finding::Trivial,
+            None => Finding::Holds,
+            Some(leader) if leader == id => Finding::Trivial,
             Some(leader) => Finding::Violated(format!("{leader} and {id} both lead {}", now.term)),
         }
     }
@@ -49,8 +52,8 @@ mod tests {
         let cluster = cluster(3);
         let leader = |term| observation(Role::Leader, term);
         assert_eq!(check.check(&Fact::Recovered { now: &leader(2) }, 0, &cluster), Finding::Trivial);
-        assert_eq!(check.check(&Fact::Recovered { now: &leader(3) }, 1, &cluster), Finding::Trivial);
-        assert_eq!(check.check(&Fact::Recovered { now: &leader(2) }, 0, &cluster), Finding::Holds);
+        assert_eq!(check.check(&Fact::Recovered { now: &leader(3) }, 1, &cluster), Finding::Holds);
+        assert_eq!(check.check(&Fact::Recovered { now: &leader(2) }, 0, &cluster), Finding::Trivial);
         assert_eq!(
             check.check(&Fact::Recovered { now: &leader(2) }, 2, &cluster),
             Finding::Violated("n1 and n3 both lead t2".to_owned())
