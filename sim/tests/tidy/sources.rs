@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn paths_of_one_machine_are_found() {
-        for line in ["/tmp", "see /work/main", "\"/home/x\"", "(/root)", "`/tmp/a.log`"] {
+        for line in ["/tmp", "see /work/of/theirs", "\"/home/x\"", "(/root)", "`/tmp/a.log`"] {
             assert_eq!(absolute_paths(&[File::new("a.md", line)]).len(), 1, "{line}");
         }
         for line in ["a/tmp", "/tmpl", "https://work.example", "frame/work", "${DIR}/tmp", "./tmp/a"] {
