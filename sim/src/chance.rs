@@ -108,11 +108,7 @@ pub mod labels {
         CLIENT_KEY = 307;
         /// With which value.
         CLIENT_VALUE = 308;
-        /// How long a client waits for an answer.
-        CLIENT_TIMEOUT = 309;
 
-        /// Which kind of fault comes next.
-        FAULT_KIND = 320;
         /// Before which event of the run, or at which phase of the protocol, a fault strikes.
         FAULT_PLACE = 321;
         /// Whom a fault strikes.
@@ -121,15 +117,9 @@ pub mod labels {
         FAULT_LENGTH = 323;
         /// The shape of a partition.
         FAULT_PARTITION = 324;
-        /// Whether a crash is a loss of power as well.
-        FAULT_POWER = 325;
-        /// How far a clock is off, or how fast it drifts. Subject is the process.
-        FAULT_CLOCK = 326;
 
         /// Which features of the fault model take part in the run, and how strongly.
         SWARM = 336;
-        /// The shape of the cluster: its size and the limits of its configuration.
-        SWARM_CLUSTER = 337;
     }
 
     /// The name of one of the tank's labels.

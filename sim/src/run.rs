@@ -277,7 +277,8 @@ fn not_converged(tank: &Tank) -> Option<String> {
     })
 }
 
-fn judge_history(tank: &Tank) -> Verdict {
+/// Judges what the clients of a tank have seen so far.
+pub(crate) fn judge_history(tank: &Tank) -> Verdict {
     match linearizability::check(
         &KvSpecification::default(),
         tank.history(),

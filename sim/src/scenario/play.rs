@@ -18,10 +18,9 @@ use crate::{
     client::ClientOptions,
     disk::DiskOptions,
     kv::Command,
-    linearizability::{self, KvSpecification},
     network::{Endpoint, InFlight, MessageId, NetworkOptions},
     program::Program,
-    run::Verdict,
+    run::{self, Verdict},
     tank::{Parcel, Post, Tank, TankOptions},
     time::Span,
     trace::{Fingerprint, Line, LineKind, Trace},
@@ -131,7 +130,7 @@ impl<'a> Player<'a> {
                 return self.failed(check, *place, &message);
             }
         }
-        let verdict = self.judge_history();
+        let verdict = run::judge_history(&self.tank);
         self.outcome(verdict)
     }
 
@@ -146,19 +145,6 @@ impl<'a> Player<'a> {
         let message = Mistake::new(path, source, place, title, message).to_string();
         let violation = Violation { check: check.to_owned(), event: self.tank.events(), message };
         self.outcome(Verdict::Fail(violation))
-    }
-
-    fn judge_history(&self) -> Verdict {
-        let budget = linearizability::Budget::default();
-        match linearizability::check(&KvSpecification::default(), self.tank.history(), budget) {
-            linearizability::Verdict::Linearizable { .. } => Verdict::Pass,
-            linearizability::Verdict::Violation(violation) => Verdict::Fail(Violation {
-                check: "Linearizability".to_owned(),
-                event: self.tank.events(),
-                message: violation.story,
-            }),
-            linearizability::Verdict::Unknown { reason, .. } => Verdict::Inconclusive(reason.to_string()),
-        }
     }
 
     fn outcome(self, verdict: Verdict) -> Outcome {
