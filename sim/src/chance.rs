@@ -75,8 +75,11 @@ pub mod labels {
     use super::Label;
 
     labels! {
-        /// Which of the events that are due at the same moment happens first.
+        /// Which of the events that are due at the same moment happens first. Subject is what happens: 2 and the
+        /// machine for a disk's answer, 3 and the machine for a timer, 4 and the client for a client's turn.
         EVENT_TIE = 256;
+        /// The same for messages: subject is sender and receiver.
+        ARRIVAL_TIE = 257;
 
         /// How long a message travels. This and the next four: subject is sender and receiver.
         NET_LATENCY = 272;

@@ -69,6 +69,8 @@ pub struct CrashReport {
     pub sectors_lost: u64,
     /// Sectors that were torn, of completed writes and of those under way.
     pub sectors_torn: u64,
+    /// Torn sectors that read neither as before nor as they were to be.
+    pub sectors_mixed: u64,
     /// Unsynced sectors that reached the disk nevertheless.
     pub sectors_kept: u64,
     /// Sectors of writes under way that reached the disk as a whole.
@@ -336,7 +338,7 @@ impl File {
         for number in self.unsynced.keys() {
             let new = sector(&self.cached, *number);
             let reached = fates.of_unsynced(new.len() as u64);
-            overwrite(&mut surviving, number * SECTOR_BYTES, &new[..reached as usize]);
+            fates.overwrite_partly(&mut surviving, number * SECTOR_BYTES, new, reached);
         }
         fates.report.bytes_lost += self.bytes_missing_in(&surviving);
         for request in &self.open {
@@ -370,7 +372,7 @@ fn write_partly(image: &mut Vec<u8>, offset: u64, bytes: &Bytes, fates: &mut Fat
         let new =
             bytes.slice((start - offset) as usize..(end.min((number + 1) * SECTOR_BYTES) - offset) as usize);
         let reached = fates.of_sector_in_flight(new.len() as u64);
-        overwrite(image, start, &new[..reached as usize]);
+        fates.overwrite_partly(image, start, &new, reached);
     }
 }
 
@@ -431,6 +433,18 @@ impl Fates<'_> {
             (true, true) => &[mild, other, Fate::Torn],
         };
         *self.door.pick(Site::of(label, self.machine), fates)
+    }
+
+    /// Writes the first `reached` bytes of what was to be written within a sector.
+    fn overwrite_partly(&mut self, image: &mut Vec<u8>, start: u64, new: &[u8], reached: u64) {
+        let (arrived, missing) = new.split_at(reached as usize);
+        // Some of it changed the disk, and some of it would have.
+        let differs = |from: u64, bytes: &[u8]| {
+            let stood = image.get(from as usize..).unwrap_or_default();
+            !bytes.is_empty() && !stood.starts_with(bytes)
+        };
+        self.report.sectors_mixed += u64::from(differs(start, arrived) && differs(start + reached, missing));
+        overwrite(image, start, arrived);
     }
 
     /// Where a sector is torn: behind its first byte at the mildest, and before its last one if it has two.

@@ -289,16 +289,17 @@ impl Storm {
     }
 
     fn strike_crash(&mut self, kind: FaultKind, victim: usize, tank: &mut Tank) -> Option<()> {
+        let busy = tank.cluster()[victim].observation.is_some_and(|shown| shown.role != Role::Follower);
         let report = tank.crash(victim, kind == FaultKind::PowerLoss)?;
         let effective = match kind {
             FaultKind::PowerLoss => 0 < report.bytes_lost,
-            // A process that stood idle, with nothing under way, has lost only its memory.
-            _ => true,
+            // A follower with nothing under way comes back as it was.
+            _ => busy || 0 < report.requests_abandoned,
         };
         self.counter(kind).effective += u64::from(effective);
         let torn = self.counters.entry("torn_sector").or_default();
         torn.fired += report.sectors_torn;
-        torn.effective += report.sectors_torn;
+        torn.effective += report.sectors_mixed;
         let until = tank.now() + Self::length(tank, kind, 4);
         self.end_at(until, Ending::Restart { machine: victim });
         Some(())
@@ -360,15 +361,16 @@ impl Storm {
             self.counters.iter().map(|(name, counters)| ((*name).to_owned(), *counters)).collect();
         let options = &tank.options().network;
         let network = tank.network().counters();
+        let noticed = tank.noticed();
         let spread = options.latency_min < options.latency_mean;
         let mut rate = |name: &str, on: bool, struck: u64, effective: u64| {
             let counter = counters.entry(name.to_owned()).or_default();
             counter.add(FaultCounters { armed: u64::from(on), fired: struck, effective });
         };
-        rate("loss", 0 < options.loss_permille, network.lost, network.lost);
-        rate("duplicate", 0 < options.duplicate_permille, network.duplicated, network.duplicated);
-        rate("reorder", spread, network.reordered, network.reordered);
-        rate("full_queue", options.capacity.is_some(), network.queue_full, network.queue_full);
+        rate("loss", 0 < options.loss_permille, network.lost, noticed.lost);
+        rate("duplicate", 0 < options.duplicate_permille, network.duplicated, noticed.duplicated);
+        rate("reorder", spread, network.reordered, noticed.reordered);
+        rate("full_queue", options.capacity.is_some(), network.queue_full, noticed.queue_full);
         rate("torn_sector", tank.options().disk.tear, 0, 0);
         let drifting = tank.options().drift_ppm.iter().filter(|drift| **drift != 0).count() as u64;
         rate("clock_drift", 0 < drifting, drifting, tank.clocks_apart());

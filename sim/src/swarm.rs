@@ -64,18 +64,31 @@ enum Feature {
 
 struct Draw<'a>(&'a mut Door);
 
+/// Beside the feature stands what of it is drawn: this, for a feature of which there is one thing to say.
+const WHOLE: u64 = 0;
+
+/// How much of a feature there is, after it was drawn that there is any.
+const AMOUNT: u64 = 1;
+
+/// The share of the first machine or client, for a feature of each; those of the others follow.
+const FIRST: u64 = 2;
+
 impl Draw<'_> {
     fn range(&mut self, feature: Feature, lo: u64, hi: u64) -> u64 {
-        self.0.range(Site::of(labels::SWARM, feature as u64), lo, hi)
+        self.range_of(feature, WHOLE, lo, hi)
+    }
+
+    fn range_of(&mut self, feature: Feature, part: u64, lo: u64, hi: u64) -> u64 {
+        self.0.range(Site { label: labels::SWARM, subject: [feature as u64, part] }, lo, hi)
     }
 
     fn pick<T: Copy>(&mut self, feature: Feature, options: &[T]) -> T {
-        *self.0.pick(Site::of(labels::SWARM, feature as u64), options)
+        *self.0.pick(Site { label: labels::SWARM, subject: [feature as u64, WHOLE] }, options)
     }
 
     /// Half of the time nothing, otherwise a number from 1 to `most`.
     fn sometimes(&mut self, feature: Feature, most: u64) -> u64 {
-        if self.pick(feature, &[false, true]) { self.range(feature, 1, most) } else { 0 }
+        if self.pick(feature, &[false, true]) { self.range_of(feature, AMOUNT, 1, most) } else { 0 }
     }
 }
 
@@ -105,7 +118,7 @@ impl RunOptions {
             faults: Budget {
                 events: draw.range(Feature::StormEvents, 5_000, 10_000),
                 crashes: draw.sometimes(Feature::Crashes, 4),
-                power_losses: draw.range(Feature::PowerLosses, 1, 5),
+                power_losses: draw.range(Feature::PowerLosses, 2, 6),
                 partitions: draw.range(Feature::Partitions, 0, 5),
                 one_way_cuts: draw.sometimes(Feature::OneWayCuts, 3),
                 pauses: draw.sometimes(Feature::Pauses, 3),
@@ -129,8 +142,8 @@ fn raft(draw: &mut Draw<'_>) -> RaftOptions {
 fn drift(draw: &mut Draw<'_>, voters: u64) -> Vec<i64> {
     let most = draw.sometimes(Feature::Drift, 50_000);
     (0..voters)
-        .map(|_| {
-            let drift = draw.range(Feature::Drift, 0, 2 * most);
+        .map(|machine| {
+            let drift = draw.range_of(Feature::Drift, FIRST + machine, 0, 2 * most);
             i64::try_from(drift).unwrap_or(0) - i64::try_from(most).unwrap_or(0)
         })
         .collect()
@@ -157,13 +170,13 @@ fn clients(draw: &mut Draw<'_>) -> Vec<ClientOptions> {
     let reads = draw.range(Feature::Reads, 10, 70);
     let values = draw.pick(Feature::FewValues, &[None, None, None, Some(4)]);
     (0..count)
-        .map(|_| ClientOptions {
+        .map(|client| ClientOptions {
             keys,
             read_percent: reads,
             cas_percent: 15,
             append_percent: if values.is_some() { 0 } else { 10 },
             values,
-            think_mean: Span::from_millis(draw.range(Feature::Think, 2, 30)),
+            think_mean: Span::from_millis(draw.range_of(Feature::Think, FIRST + client, 2, 30)),
             operations: u64::MAX,
             ..ClientOptions::default()
         })

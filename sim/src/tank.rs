@@ -23,7 +23,7 @@ use crate::{
     disk::DiskOptions,
     history::History,
     kv::{Command, Reply},
-    network::{Delivery, DropReason, Endpoint, MessageId, Network, NetworkOptions, Sent},
+    network::{Delivery, DropReason, Endpoint, MessageId, Network, NetworkCounters, NetworkOptions, Sent},
     program::Program,
     queue::{Queue, Scheduled},
     time::{Span, Time},
@@ -115,6 +115,8 @@ pub struct Tank {
     queue: Queue,
     door: Door,
     network: Network<Post>,
+    /// What of the network's counters befell messages whose receiver was up.
+    noticed: NetworkCounters,
     machines: Vec<Machine>,
     /// The same machines, as the checks see them.
     cluster: Vec<Watched>,
@@ -181,6 +183,7 @@ impl Tank {
             cluster: machines.iter().map(Machine::watched).collect(),
             machines,
             network: Network::new(options.network.clone()),
+            noticed: NetworkCounters::default(),
             now: Time::ZERO,
             queue: Queue::default(),
             door,
@@ -261,6 +264,11 @@ impl Tank {
         &self.network
     }
 
+    /// The network's counters, without the messages whose receiver was down: these made no difference.
+    pub fn noticed(&self) -> NetworkCounters {
+        self.noticed
+    }
+
     /// How often each check was asked.
     pub fn check_counters(&self) -> BTreeMap<String, CheckCounters> {
         self.judge.counters()
@@ -276,7 +284,8 @@ impl Tank {
         self.door.log()
     }
 
-    /// A machine's leader role, if exactly one machine leads the latest term in which anybody leads.
+    /// Who leads in the latest term in which anybody does. A leader that was deposed and does not know it may lead
+    /// an earlier one.
     pub fn leader(&self) -> Option<usize> {
         let leads = |machine: &usize| {
             let observation = self.cluster[*machine].observation.as_ref()?;
@@ -286,13 +295,16 @@ impl Tank {
     }
 
     fn schedule(&mut self, time: Time, what: Scheduled) {
-        let subject = match what {
-            Scheduled::Arrival(_) => [1, 0],
-            Scheduled::Disk { machine, .. } => [2, machine as u64],
-            Scheduled::Timer { machine } => [3, machine as u64],
-            Scheduled::Client { client } => [4, client as u64],
+        let (label, subject) = match what {
+            Scheduled::Arrival(id) => {
+                let message = self.network.message(id).expect("what is scheduled is in flight");
+                (labels::ARRIVAL_TIE, [message.from.subject(), message.to.subject()])
+            }
+            Scheduled::Disk { machine, .. } => (labels::EVENT_TIE, [2, machine as u64]),
+            Scheduled::Timer { machine } => (labels::EVENT_TIE, [3, machine as u64]),
+            Scheduled::Client { client } => (labels::EVENT_TIE, [4, client as u64]),
         };
-        let tie = self.door.choose(Site { label: labels::EVENT_TIE, subject }, 1 << 16);
+        let tie = self.door.choose(Site { label, subject }, 1 << 16);
         self.queue.push(time, tie, what);
     }
 
@@ -375,7 +387,10 @@ impl Tank {
     fn send(&mut self, from: Endpoint, to: Endpoint, parcel: Parcel) {
         let post = Post { cause: self.events, parcel };
         let lost = self.trace.is_kept().then(|| post.clone());
-        match self.network.send(self.now, from, to, post, &mut self.door) {
+        let before = self.network.counters();
+        let sent = self.network.send(self.now, from, to, post, &mut self.door);
+        self.note_network(before, to);
+        match sent {
             Sent::Dropped(reason) => {
                 if let Some(post) = lost {
                     self.line_lost(
@@ -435,7 +450,10 @@ impl Tank {
             // A script has delivered or dropped it before.
             None => return,
         };
-        match self.network.deliver(id, self.now) {
+        let before = self.network.counters();
+        let delivery = self.network.deliver(id, self.now);
+        self.note_network(before, to);
+        match delivery {
             Delivery::Delivered(message) => self.delivered(from, to, message.payload),
             Delivery::Cut => {
                 if let Some(post) = post {
@@ -443,6 +461,17 @@ impl Tank {
                 }
             }
             Delivery::Gone | Delivery::Held => (),
+        }
+    }
+
+    /// Takes what the network did to a message into account, if its receiver is there to notice.
+    fn note_network(&mut self, before: NetworkCounters, to: Endpoint) {
+        let listens = match to {
+            Endpoint::Server(server) => self.machines[self.position(server)].status().hears(),
+            Endpoint::Client(_) => true,
+        };
+        if listens {
+            self.noticed.add(self.network.counters().since(before));
         }
     }
 

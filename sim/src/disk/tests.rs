@@ -39,6 +39,7 @@ fn deciding(decisions: &[(Site, u64, u64)]) -> Door {
 }
 
 /// A disk, and the counting of its requests.
+#[derive(Clone)]
 struct Bench {
     disk: SectorDisk,
     last_id: u64,
@@ -208,6 +209,7 @@ fn each_unsynced_sector_is_kept_lost_or_torn() {
         bytes_lost: 512 + 411 + 512,
         sectors_lost: 2,
         sectors_torn: 1,
+        sectors_mixed: 1,
         sectors_kept: 1,
         ..CrashReport::default()
     };
@@ -233,6 +235,23 @@ fn a_lost_sector_that_was_rewritten_alike_costs_nothing() {
     bench.run(write(0, sectors(1, 3)));
     let report = bench.lose_power(&[(UNSYNCED, 0, 1)]);
     assert_eq!((report.sectors_lost, report.bytes_lost), (1, 0));
+}
+
+#[test]
+fn a_tear_that_nobody_can_see_has_mixed_nothing() {
+    let mut bench = Bench::new();
+    bench.run(write(0, [vec![1; 256], vec![2; 256]].concat()));
+    bench.run(sync());
+    for (rewritten, mixed) in [
+        ([vec![3; 256], vec![2; 256]].concat(), 0),
+        ([vec![1; 256], vec![3; 256]].concat(), 0),
+        (vec![3; 512], 1),
+    ] {
+        let mut bench = bench.clone();
+        bench.run(write(0, rewritten));
+        let report = bench.lose_power(&[(UNSYNCED, 0, 2), (TEAR, 0, 255)]);
+        assert_eq!((report.sectors_torn, report.sectors_mixed), (1, mixed));
+    }
 }
 
 #[test]
