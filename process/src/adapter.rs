@@ -195,6 +195,10 @@ pub trait Adapter: Sized + 'static {
     /// Fills in what the checks may know; `applied` and `machine_digest` are the replica's to set.
     fn observe(&self) -> Observation;
 
+    /// The whole log as it is in memory. Called when the replica has recovered, to be compared with what is on the
+    /// disk.
+    fn log(&self) -> LogSlice;
+
     /// What a message is, or `None` if these bytes are none. Called for every message: it must be cheap.
     fn describe(bytes: &[u8]) -> Option<Description>;
 

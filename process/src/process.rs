@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use raft_core::NodeId;
+use raft_core::{LogSlice, NodeId};
 use raft_wal::disk;
 
 use crate::observation::Observation;
@@ -193,4 +193,10 @@ pub trait Process {
 
     /// What the checks may know of it, or `None` while it has nothing to show (it is recovering, say).
     fn observe(&self) -> Option<Observation>;
+
+    /// The log it holds in memory, or `None` if it cannot show one. Asked once it has recovered, to be compared with
+    /// its disk.
+    fn log(&self) -> Option<LogSlice> {
+        None
+    }
 }

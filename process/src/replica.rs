@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use raft_core::{LogIndex, NodeId};
+use raft_core::{LogIndex, LogSlice, NodeId};
 use raft_wal::disk::{self, DiskResult};
 
 use crate::{
@@ -63,6 +63,10 @@ struct Read {
     index: Option<LogIndex>,
 }
 
+/// How often an implementation may want something more within one input. Each round hands over all there is, so a few
+/// are the rule.
+const MAX_ROUNDS: u64 = 10_000;
+
 impl<A: Adapter, L: LogStore, S: StateMachine> Replica<A, L, S> {
     /// A replica about to start, on a clock of which a tick takes `tick` nanoseconds.
     pub fn new(boot: Boot, tick: u64) -> Self {
@@ -99,9 +103,13 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Replica<A, L, S> {
     }
 
     /// Does what the implementation wants done, until it wants nothing more.
+    ///
+    /// # Panics
+    /// When it never does: then nothing else would ever happen on this machine.
     fn settle(&mut self, context: &mut Context<'_>) {
         if let Phase::Running(running) = &mut self.phase {
-            loop {
+            for round in 0.. {
+                assert!(round < MAX_ROUNDS, "{} still wants something done after {round} rounds", A::NAME);
                 if running.raft.wants_election_timeout() {
                     running.raft.set_election_timeout(election_timeout(&self.boot, context));
                 }
@@ -163,6 +171,11 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Process for Replica<A, L, S> {
         let Phase::Running(running) = &self.phase else { return None };
         let Running { raft, machine_digest, applied, .. } = running;
         Some(Observation { applied: *applied, machine_digest: *machine_digest, ..raft.observe() })
+    }
+
+    fn log(&self) -> Option<LogSlice> {
+        let Phase::Running(running) = &self.phase else { return None };
+        Some(running.raft.log())
     }
 }
 

@@ -113,6 +113,10 @@ impl Adapter for Alone {
         }
     }
 
+    fn log(&self) -> LogSlice {
+        LogSlice::empty(EntryId::ORIGIN)
+    }
+
     fn describe(_bytes: &[u8]) -> Option<Description> {
         None
     }

@@ -181,6 +181,11 @@ impl Log {
         Some(LogSlice::of_log(prev, Arc::from(&rest[..count])))
     }
 
+    /// All of it.
+    pub(crate) fn whole(&self) -> LogSlice {
+        LogSlice::of_log(self.base, Arc::from(self.entries.as_slice()))
+    }
+
     fn slice_between(&self, after: LogIndex, last: LogIndex) -> Option<LogSlice> {
         if last <= after {
             return None;

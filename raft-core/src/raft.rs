@@ -156,6 +156,11 @@ impl Raft {
         self.log.last()
     }
 
+    /// The whole log in memory, from the last compaction on.
+    pub fn log(&self) -> LogSlice {
+        self.log.whole()
+    }
+
     /// The term of the entry at `index`, if the log in memory reaches there.
     pub fn entry_term(&self, index: LogIndex) -> Option<Term> {
         self.log.term(index)

@@ -5,12 +5,20 @@
 //! driver claims that its storage has done its work. A driver that forgets a write goes silent; it cannot
 //! vote twice.
 //!
-//! Gated messages cannot be sent early:
+//! Gated messages cannot be sent early. (With each piece that must not compile stands one that does and differs in
+//! nothing but the offence.)
 //!
 //! ```compile_fail,E0308
 //! fn send(envelope: raft_core::Envelope) {}
 //! fn too_early(write: &raft_core::Write) {
 //!     write.gated().for_each(|message| send(message.clone()));
+//! }
+//! ```
+//!
+//! ```
+//! fn send(envelope: raft_core::Envelope) {}
+//! fn in_time(write: raft_core::Write) {
+//!     write.durable().messages.into_iter().for_each(|message| send(message));
 //! }
 //! ```
 //!
@@ -23,11 +31,24 @@
 //! }
 //! ```
 //!
+//! ```
+//! fn once(write: raft_core::Write, other: raft_core::Write) {
+//!     let first = write.durable();
+//!     let second = other.durable();
+//! }
+//! ```
+//!
 //! A receipt cannot be made up:
 //!
 //! ```compile_fail,E0451
 //! fn forged(number: raft_core::WriteNumber) -> raft_core::Receipt {
 //!     raft_core::Receipt { number, ..panic!() }
+//! }
+//! ```
+//!
+//! ```
+//! fn earned(write: raft_core::Write) -> raft_core::Receipt {
+//!     write.durable().receipt
 //! }
 //! ```
 

@@ -8,7 +8,8 @@
 //!   next.
 //! - A frame has a header of 32 bytes, little endian: 0..4 the magic `WTL1`; 4..8 the CRC-32 (IEEE) of bytes
 //!   8 to the body's end; 8..12 the body's length; 12..16 the checksum of the frame before, 0 in the first;
-//!   16..24 the frame's number, from 1; 24..32 the number of the last frame durable when it was written.
+//!   16..24 the frame's number, from 1; 24..32 the offset up to which the file was durable when it was written,
+//!   which a reading of the log does without.
 //! - The body is, in the postcard encoding, the hard state (term, vote), the commit index, and optionally
 //!   entries with the id of the entry they follow. They replace the log from there on.
 //!
@@ -419,7 +420,7 @@ mod tests {
             covered.extend_from_slice(&(body.len() as u32).to_le_bytes());
             covered.extend_from_slice(&self.chain.to_le_bytes());
             covered.extend_from_slice(&self.number.to_le_bytes());
-            covered.extend_from_slice(&(self.number - 1).to_le_bytes());
+            covered.extend_from_slice(&(self.image.len() as u64).to_le_bytes());
             covered.extend_from_slice(body);
             self.chain = crc32fast::hash(&covered);
             self.image.extend_from_slice(b"WTL1");

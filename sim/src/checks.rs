@@ -23,7 +23,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::Serialize;
 use wavetank_process::{
     Description, Observation,
-    raft_core::{LogIndex, NodeId},
+    raft_core::{LogIndex, LogSlice, NodeId},
 };
 
 use crate::audit::{Auditor, DurableState};
@@ -87,6 +87,8 @@ pub enum Fact<'a> {
     Recovered {
         /// What it shows.
         now: &'a Observation,
+        /// Its log, if it can show one.
+        log: Option<&'a LogSlice>,
     },
     /// It sends a message.
     Sent {

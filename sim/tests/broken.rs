@@ -69,6 +69,10 @@ macro_rules! broken_variants {
 broken_variants! {
     acknowledging_before_durable_violates_promises:
         adapter::<adapters::AcknowledgesEarly>() => first "Promises" within 8;
+    asking_for_votes_before_ones_own_is_durable_violates_promises:
+        adapter::<adapters::AsksBeforeVoting>() => first "Promises" within 8;
+    acknowledging_other_entries_than_were_sent_violates_promises:
+        adapter::<messages::ChangesCommands>() => alone "Promises" within 8;
     a_store_that_never_syncs_violates_promises:
         store::<stores::NeverSyncs>() => first "Promises" within 8;
     a_store_that_never_syncs_violates_commit_durability:
@@ -79,10 +83,14 @@ broken_variants! {
         adapter::<messages::VotesForEverybody>() => first "Votes" within 15;
     forgetting_the_vote_at_a_restart_violates_recovery:
         adapter::<adapters::ForgetsVoteAtRestart>() => first "Recovery" within 10;
+    recovering_other_commands_violates_recovery:
+        adapter::<adapters::RecoversOtherCommands>() => first "Recovery" within 10;
     dropping_the_last_entry_at_a_restart_violates_recovery:
         adapter::<adapters::DropsLastEntryAtRestart>() => first "Recovery" within 10;
     counting_refusals_as_votes_violates_election_safety:
         adapter::<messages::CountsRefusals>() => first "ElectionSafety" within 40;
+    replacing_what_is_committed_violates_monotonic:
+        store::<stores::RewritesTheCommitted>() => first "Monotonic" within 3;
     applying_what_is_only_appended_violates_monotonic:
         adapter::<adapters::AppliesOnAppend>() => first "Monotonic" within 3;
     changing_entries_on_their_way_violates_log_matching:
@@ -105,6 +113,8 @@ broken_variants! {
         adapter::<adapters::NeverCampaigns>() => first "Liveness" within 3;
     a_panic_is_reported:
         adapter::<messages::PanicsOnRejection>() => first "Panic" within 8;
+    outputs_without_end_are_a_panic:
+        adapter::<adapters::NeverFinishes>() => first "Panic" within 3;
     timers_without_end_are_a_livelock:
         adapter::<adapters::NeverRests>() => first "Livelock" within 3;
     giving_up_on_a_sound_disk_is_reported:

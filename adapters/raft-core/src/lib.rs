@@ -171,6 +171,10 @@ impl Adapter for RaftCore {
         }
     }
 
+    fn log(&self) -> LogSlice {
+        self.raft.log()
+    }
+
     fn describe(bytes: &[u8]) -> Option<Description> {
         let envelope = raft_wire::decode(bytes).ok()?;
         let promise = match &envelope.message {

@@ -1,15 +1,15 @@
 //! The adapter: one replica of the crate, driven by the tank.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use raft::{RawNode, Ready, StateRole, storage::MemStorage};
-use raft_core::{EntryId, HardState, LogIndex, NodeId, Term};
+use raft::{RawNode, StateRole, storage::MemStorage};
+use raft_core::{LogIndex, LogSlice, NodeId};
 use wavetank_process::{
-    Adapter, Boot, Description, Observation, Outputs, Persist, ReadOutcome, Recovered, Refusal, RequestId,
+    Adapter, Boot, Description, Observation, Outputs, ReadOutcome, Recovered, Refusal, RequestId,
 };
 
-use crate::{log, message, observation, start};
+use crate::{log, message, observation, start, writes::Writes};
 
 /// A replica of TiKV's `raft` crate. See the [crate's page](crate).
 #[expect(missing_debug_implementations, reason = "the crate's own state has none")]
@@ -19,12 +19,7 @@ pub struct RaftRs {
     election_timeout: usize,
     /// The term and role for which it was supplied.
     timed: Option<(u64, StateRole)>,
-    /// The number of the last write that is durable.
-    durable: u64,
-    /// The writes after it, in order: the crate's number for each, and the messages that wait for it.
-    pending: VecDeque<(u64, Vec<(NodeId, Bytes)>)>,
-    /// Messages whose writes have become durable.
-    released: Vec<(NodeId, Bytes)>,
+    writes: Writes,
     /// Reads that wait for a round of heartbeats, by the context that the crate knows them by.
     reads: BTreeMap<Vec<u8>, RequestId>,
     last_read: u64,
@@ -35,48 +30,6 @@ impl RaftRs {
         let leader = NodeId::new(self.node.raft.leader_id);
         let leads = self.node.raft.state == StateRole::Leader;
         if leads { Ok(()) } else { Err(Refusal::NotLeader { leader }) }
-    }
-
-    /// Asks for what a `Ready` wants written, and holds its messages until that is durable.
-    ///
-    /// A `Ready` may have messages and nothing to write. They wait for the writes before it, if there are any: a
-    /// write of their own would tie every reply to a heartbeat to the disk. The crate still wants to hear of its
-    /// number; a later number includes it.
-    fn persist(&mut self, mut ready: Ready, outputs: &mut Outputs) {
-        let number = ready.number();
-        let held = message::encode(ready.take_persisted_messages());
-        let write = (ready.hs().is_some() || !ready.entries().is_empty()).then(|| self.write(&ready));
-        self.node.advance_append_async(ready);
-        match (write, self.pending.back_mut()) {
-            (Some(write), _) => {
-                outputs.writes.push(write);
-                self.pending.push_back((number, held.collect()));
-            }
-            (None, Some((_, messages))) => messages.extend(held),
-            (None, None) => {
-                outputs.sends.extend(held);
-                self.node.on_persist_ready(number);
-            }
-        }
-    }
-
-    /// The write of a `Ready`. From now on the crate expects to find it in its storage.
-    fn write(&self, ready: &Ready) -> Persist {
-        let raft = &self.node.raft;
-        let entries = ready.entries().first().map(|first| {
-            let term = raft.raft_log.term(first.index - 1).expect("nothing is ever compacted");
-            log::log_slice(EntryId::new(term, first.index - 1), ready.entries()).expect("a log of the crate")
-        });
-        let mut storage = raft.store().wl();
-        storage.append(ready.entries()).expect("memory does not fail");
-        let changed = (storage.hard_state().term, storage.hard_state().vote) != (raft.term, raft.vote);
-        storage.set_hardstate(raft.hard_state());
-        Persist {
-            number: self.durable + self.pending.len() as u64 + 1,
-            hard_state: changed.then(|| HardState::recovered(Term(raft.term), NodeId::new(raft.vote))),
-            commit: LogIndex(raft.raft_log.committed),
-            entries,
-        }
     }
 }
 
@@ -95,9 +48,7 @@ impl Adapter for RaftRs {
             node,
             election_timeout: config.election_tick,
             timed: None,
-            durable: 0,
-            pending: VecDeque::new(),
-            released: Vec::new(),
+            writes: Writes::default(),
             reads: BTreeMap::new(),
             last_read: 0,
         })
@@ -186,7 +137,7 @@ impl Adapter for RaftRs {
     }
 
     fn drain(&mut self, outputs: &mut Outputs) {
-        outputs.sends.append(&mut self.released);
+        self.writes.release(outputs);
         while self.node.has_ready() {
             let mut ready = self.node.ready();
             outputs.sends.extend(message::encode(ready.take_messages()));
@@ -195,7 +146,7 @@ impl Adapter for RaftRs {
                 let id = self.reads.remove(&state.request_ctx).expect("a read is answered once");
                 outputs.reads.push((id, ReadOutcome::At(LogIndex(state.index))));
             }
-            self.persist(ready, outputs);
+            self.writes.submit(&mut self.node, ready, outputs);
         }
         // A read that the crate no longer waits for was dropped with the leadership.
         let waiting = &self.node.raft.read_only.pending_read_index;
@@ -205,12 +156,7 @@ impl Adapter for RaftRs {
     }
 
     fn persisted(&mut self, number: u64) {
-        while self.durable < number {
-            let (ready, held) = self.pending.pop_front().expect("only what was asked for becomes durable");
-            self.durable += 1;
-            self.released.extend(held);
-            self.node.on_persist_ready(ready);
-        }
+        self.writes.persisted(&mut self.node, number);
     }
 
     fn applied(&mut self, index: LogIndex) {
@@ -219,6 +165,10 @@ impl Adapter for RaftRs {
 
     fn observe(&self) -> Observation {
         observation::observe(&self.node.raft, self.election_timeout)
+    }
+
+    fn log(&self) -> LogSlice {
+        log::whole(&self.node.raft.raft_log)
     }
 
     fn describe(bytes: &[u8]) -> Option<Description> {

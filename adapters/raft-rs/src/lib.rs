@@ -32,6 +32,7 @@ mod log;
 mod message;
 mod observation;
 mod start;
+mod writes;
 mod adapter;
 
 pub use adapter::RaftRs;

@@ -1,7 +1,11 @@
 //! Log entries: the crate's, and the tank's.
 
 use bytes::Bytes;
-use raft::eraftpb::{self, EntryType};
+use raft::{
+    RaftLog,
+    eraftpb::{self, EntryType},
+    storage::MemStorage,
+};
 use raft_core::{Entry, EntryId, LogSlice, Payload, Term};
 use wavetank_process::Committed;
 
@@ -19,6 +23,11 @@ pub(crate) fn log_slice(prev: EntryId, entries: &[eraftpb::Entry]) -> Result<Log
         }
     }
     Ok(slice)
+}
+
+/// The whole log: nothing is ever compacted.
+pub(crate) fn whole(log: &RaftLog<MemStorage>) -> LogSlice {
+    log_slice(EntryId::ORIGIN, &log.all_entries()).expect("a log of the crate")
 }
 
 /// The command in an entry. The crate's own entries have no data.

@@ -25,7 +25,8 @@ pub(crate) fn observe(raft: &Raft<MemStorage>, election_timeout: usize) -> Obser
     }
 }
 
-/// All that decides what happens next, but for the entries: the id of the last one stands for them.
+/// What of the crate's state can be seen, timers included. The id of the last entry stands for the log; the windows of
+/// unanswered messages and the reads under way show only once they act.
 fn digest(raft: &Raft<MemStorage>, election_timeout: usize) -> u128 {
     let mut digest = Xxh3::new();
     let mut add = |numbers: &[u64]| numbers.iter().for_each(|number| digest.update(&number.to_le_bytes()));

@@ -44,7 +44,7 @@ impl Check for CommitDurability {
     fn check(&mut self, fact: &Fact<'_>, subject: usize, cluster: &[Watched]) -> Finding {
         let machine = &cluster[subject];
         match fact {
-            Fact::Observed { now, .. } | Fact::Recovered { now } => {
+            Fact::Observed { now, .. } | Fact::Recovered { now, .. } => {
                 let known = self.latest.map_or(LogIndex(0), |(index, _, _)| index);
                 let entry = machine.written().and_then(|log| log.entry(now.commit));
                 let (true, Some(entry)) = (known < now.commit, entry) else { return Finding::Unconcerned };
@@ -84,8 +84,11 @@ mod tests {
             for machine in &mut cluster[..holders] {
                 durable(machine, 2, None, &[1, 2]);
             }
-            let finding =
-                CommitDurability::default().check(&Fact::Recovered { now: &committed(2) }, 0, &cluster);
+            let finding = CommitDurability::default().check(
+                &Fact::Recovered { now: &committed(2), log: None },
+                0,
+                &cluster,
+            );
             assert_eq!(finding == Finding::Holds, holds, "{holders} of {voters}: {finding:?}");
         }
     }
@@ -96,7 +99,10 @@ mod tests {
         let mut cluster = cluster(3);
         durable(&mut cluster[0], 2, None, &[1, 2]);
         durable(&mut cluster[2], 2, None, &[1, 2]);
-        assert_eq!(check.check(&Fact::Recovered { now: &committed(2) }, 0, &cluster), Finding::Holds);
+        assert_eq!(
+            check.check(&Fact::Recovered { now: &committed(2), log: None }, 0, &cluster),
+            Finding::Holds
+        );
         durable(&mut cluster[2], 2, None, &[1]);
         assert_eq!(
             check.check(&Fact::Crashed, 2, &cluster),
@@ -112,7 +118,11 @@ mod tests {
         let mut cluster = cluster(3);
         durable(&mut cluster[0], 2, None, &[1, 2]);
         durable(&mut cluster[1], 2, None, &[1, 1]);
-        let finding = CommitDurability::default().check(&Fact::Recovered { now: &committed(2) }, 0, &cluster);
+        let finding = CommitDurability::default().check(
+            &Fact::Recovered { now: &committed(2), log: None },
+            0,
+            &cluster,
+        );
         assert!(matches!(finding, Finding::Violated(_)));
     }
 }

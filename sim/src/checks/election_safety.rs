@@ -21,7 +21,7 @@ impl Check for ElectionSafety {
     }
 
     fn check(&mut self, fact: &Fact<'_>, subject: usize, cluster: &[Watched]) -> Finding {
-        let (Fact::Observed { now, .. } | Fact::Recovered { now }) = fact else {
+        let (Fact::Observed { now, .. } | Fact::Recovered { now, .. }) = fact else {
             return Finding::Unconcerned;
         };
         if now.role != Role::Leader {
@@ -51,14 +51,23 @@ mod tests {
         let mut check = ElectionSafety::default();
         let cluster = cluster(3);
         let leader = |term| observation(Role::Leader, term);
-        assert_eq!(check.check(&Fact::Recovered { now: &leader(2) }, 0, &cluster), Finding::Trivial);
-        assert_eq!(check.check(&Fact::Recovered { now: &leader(3) }, 1, &cluster), Finding::Holds);
-        assert_eq!(check.check(&Fact::Recovered { now: &leader(2) }, 0, &cluster), Finding::Trivial);
         assert_eq!(
-            check.check(&Fact::Recovered { now: &leader(2) }, 2, &cluster),
+            check.check(&Fact::Recovered { now: &leader(2), log: None }, 0, &cluster),
+            Finding::Trivial
+        );
+        assert_eq!(check.check(&Fact::Recovered { now: &leader(3), log: None }, 1, &cluster), Finding::Holds);
+        assert_eq!(
+            check.check(&Fact::Recovered { now: &leader(2), log: None }, 0, &cluster),
+            Finding::Trivial
+        );
+        assert_eq!(
+            check.check(&Fact::Recovered { now: &leader(2), log: None }, 2, &cluster),
             Finding::Violated("n1 and n3 both lead t2".to_owned())
         );
         let follower = observation(Role::Follower, 2);
-        assert_eq!(check.check(&Fact::Recovered { now: &follower }, 1, &cluster), Finding::Unconcerned);
+        assert_eq!(
+            check.check(&Fact::Recovered { now: &follower, log: None }, 1, &cluster),
+            Finding::Unconcerned
+        );
     }
 }

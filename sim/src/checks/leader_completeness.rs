@@ -36,7 +36,7 @@ impl Check for LeaderCompleteness {
     }
 
     fn check(&mut self, fact: &Fact<'_>, subject: usize, cluster: &[Watched]) -> Finding {
-        let (Fact::Observed { now, .. } | Fact::Recovered { now }) = fact else {
+        let (Fact::Observed { now, .. } | Fact::Recovered { now, .. }) = fact else {
             return Finding::Unconcerned;
         };
         let machine = &cluster[subject];
@@ -74,12 +74,12 @@ mod tests {
         durable(&mut cluster[1], 2, None, &[1, 2]);
         durable(&mut cluster[2], 3, None, &[1, 3]);
         let first = Observation { commit: LogIndex(2), ..observation(Role::Leader, 2) };
-        assert_eq!(check.check(&Fact::Recovered { now: &first }, 0, &cluster), Finding::Trivial);
+        assert_eq!(check.check(&Fact::Recovered { now: &first, log: None }, 0, &cluster), Finding::Trivial);
         let good = observation(Role::Leader, 3);
-        assert_eq!(check.check(&Fact::Recovered { now: &good }, 1, &cluster), Finding::Holds);
+        assert_eq!(check.check(&Fact::Recovered { now: &good, log: None }, 1, &cluster), Finding::Holds);
         let bad = observation(Role::Leader, 4);
         assert_eq!(
-            check.check(&Fact::Recovered { now: &bad }, 2, &cluster),
+            check.check(&Fact::Recovered { now: &bad, log: None }, 2, &cluster),
             Finding::Violated("n3 leads t4 without the entry 2@2, which was committed in t2".to_owned())
         );
     }
@@ -91,8 +91,11 @@ mod tests {
         durable(&mut cluster[0], 5, None, &[1, 5]);
         durable(&mut cluster[1], 5, None, &[1]);
         let later = Observation { commit: LogIndex(2), ..observation(Role::Leader, 5) };
-        check.check(&Fact::Recovered { now: &later }, 0, &cluster);
+        check.check(&Fact::Recovered { now: &later, log: None }, 0, &cluster);
         let past = observation(Role::Leader, 4);
-        assert!(!matches!(check.check(&Fact::Recovered { now: &past }, 1, &cluster), Finding::Violated(_)));
+        assert!(!matches!(
+            check.check(&Fact::Recovered { now: &past, log: None }, 1, &cluster),
+            Finding::Violated(_)
+        ));
     }
 }

@@ -1,5 +1,5 @@
-//! What only ever grows (Figure 2: "increases monotonically"): the term, the commit index and the applied index within an
-//! incarnation, and the durable term for ever.
+//! What only ever grows (Figure 2: "increases monotonically"): the term, the commit index, what is committed and what is
+//! applied within an incarnation, and the durable term for ever.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ use wavetank_process::{
 
 use super::{Check, Fact, Finding, Watched};
 
-/// Terms, commit indexes and applied indexes never go back.
+/// Terms, commit indexes and applied indexes never go back, and no server replaces an entry that it knows to be
+/// committed (§3.6.2).
 #[derive(Debug, Default)]
 pub struct Monotonic {
     durable_terms: BTreeMap<NodeId, Term>,
@@ -44,8 +45,23 @@ impl Check for Monotonic {
                 Some(what) => Finding::Violated(format!("{}: {what}", machine.id)),
             },
             Fact::Persisted | Fact::Crashed => self.durable_term(machine),
-            Fact::Recovered { .. } | Fact::Sent { .. } | Fact::Wrote { .. } => Finding::Unconcerned,
+            Fact::Wrote { kept: Some(kept) } => kept_committed(machine, *kept),
+            Fact::Recovered { .. } | Fact::Sent { .. } | Fact::Wrote { kept: None } => Finding::Unconcerned,
         }
+    }
+}
+
+/// A log was cut behind `kept`: whether that spared what its server knew to be committed.
+fn kept_committed(machine: &Watched, kept: LogIndex) -> Finding {
+    match &machine.observation {
+        Some(before) if kept < before.commit => Finding::Violated(format!(
+            "{} replaced its log from {} on, although it knew everything up to {} to be committed",
+            machine.id,
+            kept.next(),
+            before.commit
+        )),
+        Some(_) => Finding::Holds,
+        None => Finding::Unconcerned,
     }
 }
 
@@ -70,12 +86,15 @@ fn regression(before: &Observation, now: &Observation) -> Option<String> {
     if now.commit < now.applied {
         return Some(format!("it applied {} with only {} committed", now.applied, now.commit));
     }
+    if now.last.index < now.commit {
+        return Some(format!("it takes {} for committed, and its log ends at {}", now.commit, now.last));
+    }
     None
 }
 
 #[cfg(test)]
 mod tests {
-    use wavetank_process::Role;
+    use wavetank_process::{Role, raft_core::EntryId};
 
     use super::*;
     use crate::checks::testing::{cluster, durable, node, observation};
@@ -88,12 +107,13 @@ mod tests {
     fn each_regression_is_a_violation() {
         let base = Observation {
             vote: Some(node(1)),
+            last: EntryId::new(3, 7),
             commit: LogIndex(5),
             applied: LogIndex(4),
             ..observation(Role::Follower, 3)
         };
         assert_eq!(finding(&base, &base), Finding::Trivial);
-        let later = Observation { vote: None, ..observation(Role::Follower, 4) };
+        let later = Observation { vote: None, last: EntryId::new(3, 7), ..observation(Role::Follower, 4) };
         assert_eq!(
             finding(&base, &Observation { commit: LogIndex(5), applied: LogIndex(4), ..later }),
             Finding::Holds
@@ -105,10 +125,29 @@ mod tests {
             Observation { commit: LogIndex(4), ..base },
             Observation { applied: LogIndex(3), ..base },
             Observation { applied: LogIndex(6), ..base },
+            Observation { last: EntryId::new(3, 4), ..base },
         ];
         for now in &regressions {
             assert!(matches!(finding(&base, now), Finding::Violated(_)), "{now:?}");
         }
+    }
+
+    #[test]
+    fn replacing_what_is_known_to_be_committed_is_a_violation() {
+        let replaced = |kept: u64| {
+            let mut cluster = cluster(1);
+            cluster[0].observation =
+                Some(Observation { commit: LogIndex(5), ..observation(Role::Follower, 3) });
+            Monotonic::default().check(&Fact::Wrote { kept: Some(LogIndex(kept)) }, 0, &cluster)
+        };
+        assert_eq!(replaced(5), Finding::Holds);
+        assert_eq!(
+            replaced(4),
+            Finding::Violated(
+                "n1 replaced its log from 5 on, although it knew everything up to 5 to be committed"
+                    .to_owned()
+            )
+        );
     }
 
     #[test]

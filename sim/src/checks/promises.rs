@@ -1,11 +1,15 @@
 //! Persist before send (§3.8): what a message promises is on its sender's disk when it leaves.
 
-use wavetank_process::{Description, Promise};
+use wavetank_process::{
+    Promise, Role,
+    raft_core::{LogIndex, NodeId, Term},
+};
 
 use super::{Check, Fact, Finding, Watched};
 use crate::audit::DurableState;
 
-/// A vote or an acknowledgement leaves a machine only when a loss of power could not take it back.
+/// A vote or an acknowledgement leaves a machine only when a loss of power could not take it back, and what is
+/// acknowledged to a leader is what that leader has in its log.
 #[derive(Debug)]
 pub struct Promises;
 
@@ -15,47 +19,61 @@ impl Check for Promises {
     }
 
     fn check(&mut self, fact: &Fact<'_>, subject: usize, cluster: &[Watched]) -> Finding {
-        let (Fact::Sent { to, message }, Some(durable)) = (fact, cluster[subject].durable()) else {
+        let machine = &cluster[subject];
+        let (Fact::Sent { to, message }, Some(durable)) = (fact, machine.durable()) else {
             return Finding::Unconcerned;
         };
-        match missing(message, durable) {
-            None => Finding::Unconcerned,
-            Some(None) => Finding::Holds,
-            Some(Some(missing)) => {
-                let id = cluster[subject].id;
-                Finding::Violated(format!(
-                    "{id} sent {to} a {} before it was durable: {missing}",
-                    message.kind
-                ))
+        let receiver = cluster.iter().find(|machine| machine.id == *to);
+        let unkept = match message.promise {
+            Promise::None => return Finding::Unconcerned,
+            // Acknowledged in a term that is over: a later leader may have replaced the entries since, and rightly so.
+            Promise::Holds { .. } if message.term < durable.term => return Finding::Unconcerned,
+            _ if durable.term < message.term => {
+                Some(format!("the disk is in {}, not in {}", durable.term, message.term))
             }
-        }
+            Promise::Vote { candidate } => forgotten_vote(message.term, candidate, durable),
+            Promise::Holds { index } => missing_entries(index, durable)
+                .or_else(|| other_entry(message.term, index, durable, receiver?)),
+        };
+        unkept.map_or(Finding::Holds, |unkept| {
+            Finding::Violated(format!(
+                "{} sent {to} a {} of {} before it was durable: {unkept}",
+                machine.id, message.kind, message.term
+            ))
+        })
     }
 }
 
-/// For a message that promises something: what of it is not durable.
-fn missing(message: &Description, durable: &DurableState) -> Option<Option<String>> {
-    let term_behind = (durable.term < message.term)
-        .then(|| format!("the disk is in {}, not in {}", durable.term, message.term));
-    match message.promise {
-        Promise::None => None,
-        Promise::Vote { candidate } => {
-            let forgotten = durable.term == message.term && durable.vote != Some(candidate);
-            Some(term_behind.or_else(|| forgotten.then(|| format!("the disk holds no vote for {candidate}"))))
-        }
-        // Acknowledged in a term that is over: a later leader may have replaced the entries since, and rightly so.
-        Promise::Holds { .. } if message.term < durable.term => None,
-        Promise::Holds { index } => {
-            let last = durable.log.len() as u64;
-            let lacks = || format!("the log on the disk ends at {last}, not at {index}");
-            Some(term_behind.or_else(|| (last < index.0).then(lacks)))
-        }
+/// A vote cast in this term that is not on the disk, which is in the same term or a later one.
+fn forgotten_vote(term: Term, candidate: NodeId, durable: &DurableState) -> Option<String> {
+    let forgotten = durable.term == term && durable.vote != Some(candidate);
+    forgotten.then(|| format!("the disk holds no vote for {candidate}"))
+}
+
+fn missing_entries(index: LogIndex, durable: &DurableState) -> Option<String> {
+    let last = durable.last().index;
+    (last < index).then(|| format!("the log on the disk ends at {last}, not at {index}"))
+}
+
+/// An acknowledged entry that is not the leader's. That those before it are the same is what Log Matching says.
+fn other_entry(term: Term, index: LogIndex, durable: &DurableState, leader: &Watched) -> Option<String> {
+    let shown = leader.observation.as_ref()?;
+    if (shown.role, shown.term) != (Role::Leader, term) {
+        return None;
     }
+    let (ours, theirs) = (durable.entry(index)?, leader.written()?.entry(index)?);
+    (ours != theirs).then(|| {
+        let (ours, theirs) = (ours.term, theirs.term);
+        format!("its entry {index} is one of {ours}, and {} has another one there, of {theirs}", leader.id)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use wavetank_process::Description;
+
     use super::*;
-    use crate::checks::testing::{acknowledgement, cluster, durable, node, vote};
+    use crate::checks::testing::{acknowledgement, cluster, durable, node, observation, vote};
 
     fn sent(message: &Description, disk: (u64, Option<u64>, &[u64])) -> Finding {
         let mut cluster = cluster(3);
@@ -80,7 +98,7 @@ mod tests {
         assert_eq!(
             sent(&acknowledgement, (3, None, &[1])),
             Finding::Violated(
-                "n1 sent n2 a AppendEntriesReply before it was durable: the log on the disk ends at 1, not at 2"
+                "n1 sent n2 a AppendEntriesReply of t3 before it was durable: the log on the disk ends at 1, not at 2"
                     .to_owned()
             )
         );
@@ -90,5 +108,20 @@ mod tests {
             Finding::Unconcerned,
             "replaced by a later leader"
         );
+    }
+
+    #[test]
+    fn acknowledged_entries_must_be_the_leaders() {
+        let acknowledged = |leader_term: u64, leaders_log: &[u64]| {
+            let mut cluster = cluster(3);
+            durable(&mut cluster[0], 3, None, &[1, 2]);
+            durable(&mut cluster[1], 3, None, leaders_log);
+            cluster[1].observation = Some(observation(Role::Leader, leader_term));
+            Promises.check(&Fact::Sent { to: node(2), message: &acknowledgement(3, 2) }, 0, &cluster)
+        };
+        assert_eq!(acknowledged(3, &[1, 2]), Finding::Holds);
+        assert_eq!(acknowledged(3, &[1]), Finding::Holds, "the leader has not handed it to its disk");
+        assert_eq!(acknowledged(4, &[1, 4]), Finding::Holds, "n2 leads another term by now");
+        assert!(matches!(acknowledged(3, &[1, 3]), Finding::Violated(_)));
     }
 }

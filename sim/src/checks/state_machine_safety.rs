@@ -74,7 +74,7 @@ impl Check for StateMachineSafety {
     fn check(&mut self, fact: &Fact<'_>, subject: usize, cluster: &[Watched]) -> Finding {
         let machine = &cluster[subject];
         let now = match fact {
-            Fact::Recovered { now } => {
+            Fact::Recovered { now, .. } => {
                 self.compared.insert(machine.id, LogIndex(0));
                 now
             }
@@ -111,8 +111,14 @@ mod tests {
         let mut cluster = cluster(2);
         durable(&mut cluster[0], 9, None, &[1, 2]);
         durable(&mut cluster[1], 9, None, &[1, 3]);
-        assert_eq!(check.check(&Fact::Recovered { now: &committed(2) }, 0, &cluster), Finding::Trivial);
-        assert_eq!(check.check(&Fact::Recovered { now: &committed(1) }, 1, &cluster), Finding::Holds);
+        assert_eq!(
+            check.check(&Fact::Recovered { now: &committed(2), log: None }, 0, &cluster),
+            Finding::Trivial
+        );
+        assert_eq!(
+            check.check(&Fact::Recovered { now: &committed(1), log: None }, 1, &cluster),
+            Finding::Holds
+        );
         assert_eq!(
             check.check(&Fact::Observed { before: &committed(1), now: &committed(2) }, 1, &cluster),
             Finding::Violated("n1 committed an entry of t2 at index 2, and n2 another one of t3".to_owned())
@@ -124,10 +130,16 @@ mod tests {
         let mut check = StateMachineSafety::default();
         let cluster = cluster(2);
         let applied = |digest| Observation { applied: LogIndex(4), machine_digest: digest, ..committed(4) };
-        assert_eq!(check.check(&Fact::Recovered { now: &applied(1) }, 0, &cluster), Finding::Trivial);
-        assert_eq!(check.check(&Fact::Recovered { now: &applied(1) }, 1, &cluster), Finding::Holds);
+        assert_eq!(
+            check.check(&Fact::Recovered { now: &applied(1), log: None }, 0, &cluster),
+            Finding::Trivial
+        );
+        assert_eq!(
+            check.check(&Fact::Recovered { now: &applied(1), log: None }, 1, &cluster),
+            Finding::Holds
+        );
         assert!(matches!(
-            check.check(&Fact::Recovered { now: &applied(2) }, 1, &cluster),
+            check.check(&Fact::Recovered { now: &applied(2), log: None }, 1, &cluster),
             Finding::Violated(_)
         ));
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use wavetank_process::{
     Boot, Chance, Context, Control, Input, Label, Observation, Output, Process,
     disk::{self, Request, Response},
-    raft_core::{LogIndex, NodeId},
+    raft_core::{LogIndex, LogSlice, NodeId},
 };
 
 use super::{Parcel, Tank, TankOptions};
@@ -114,6 +114,10 @@ impl Machine {
 
     pub(super) fn observe(&self) -> Option<Observation> {
         self.process.as_ref().and_then(|process| process.observe())
+    }
+
+    pub(super) fn log(&self) -> Option<LogSlice> {
+        self.process.as_ref().and_then(|process| process.log())
     }
 
     pub(super) fn set_disk(&mut self, options: DiskOptions) {
@@ -302,6 +306,8 @@ impl Tank {
             Output::Halt { reason } => {
                 self.line(LineKind::Fault, None, || format!("{id} halts: {reason}"));
                 self.machines[position].status = Status::Halted { reason };
+                // Nothing it showed holds any more.
+                self.cluster[position].observation = None;
             }
         }
     }

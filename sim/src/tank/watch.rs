@@ -23,7 +23,10 @@ impl Tank {
         }
         match &before {
             Some(before) => self.judge(&Fact::Observed { before, now: &now }, position),
-            None => self.judge(&Fact::Recovered { now: &now }, position),
+            None => {
+                let log = self.machines[position].log();
+                self.judge(&Fact::Recovered { now: &now, log: log.as_ref() }, position);
+            }
         }
     }
 }

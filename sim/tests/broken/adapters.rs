@@ -1,8 +1,9 @@
 //! Adapters that do the wrong thing with what their implementation, which is right, tells them.
 
 use wavetank_process::{
-    Adapter, Committed, Outputs, ReadOutcome, Recovered, Refusal, RequestId,
-    raft_core::{HardState, LogIndex, LogSlice, Payload},
+    Adapter, Boot, ClientId, Committed, Observation, Outputs, ReadOutcome, Recovered, Refusal, RequestId,
+    Role,
+    raft_core::{Entry, Envelope, HardState, LogIndex, LogSlice, Message, NodeId, Payload},
 };
 use wavetank_raft_core::RaftCore;
 
@@ -17,6 +18,36 @@ impl Twist for AcknowledgesEarly {
         if let Some(last) = outputs.writes.last() {
             core.persisted(last.number);
             core.drain(outputs);
+        }
+    }
+}
+
+/// Asks for votes before its own is durable: after a crash it could give it to somebody else, with the others' votes
+/// already counted.
+#[derive(Debug, Default)]
+pub(crate) struct AsksBeforeVoting {
+    voters: Vec<NodeId>,
+}
+
+impl Twist for AsksBeforeVoting {
+    fn started(&mut self, boot: &Boot) {
+        self.voters.clone_from(&boot.voters);
+    }
+
+    fn drained(&mut self, core: &mut RaftCore, outputs: &mut Outputs) {
+        let Observation { role, last, .. } = core.observe();
+        let votes = outputs.writes.iter().filter_map(|write| write.hard_state).filter_map(|state| {
+            let from = state.vote().filter(|_| role == Role::Candidate)?;
+            Some((from, state.term()))
+        });
+        for (from, term) in votes {
+            let message = Message::RequestVote { last, transfer: false };
+            let others = self.voters.iter().copied().filter(|to| *to != from);
+            outputs.sends.extend(
+                others.map(|to| {
+                    (to, raft_wire::encode(&Envelope { from, to, term, message: message.clone() }))
+                }),
+            );
         }
     }
 }
@@ -42,6 +73,21 @@ impl Twist for DropsLastEntryAtRestart {
         let log = LogSlice::new(recovered.log.prev(), kept.to_vec()).expect("the front of a log is a log");
         let commit = recovered.commit.min(log.last().index);
         Recovered { log, commit, ..recovered }
+    }
+}
+
+/// Recovers every command as something else.
+#[derive(Debug, Default)]
+pub(crate) struct RecoversOtherCommands;
+
+impl Twist for RecoversOtherCommands {
+    fn recovered(recovered: Recovered) -> Recovered {
+        let entries = recovered.log.entries().iter().map(|Entry { term, .. }| Entry {
+            term: *term,
+            payload: Payload::Command("something else".into()),
+        });
+        let log = LogSlice::new(recovered.log.prev(), entries.collect()).expect("the terms are the same");
+        Recovered { log, ..recovered }
     }
 }
 
@@ -94,6 +140,17 @@ impl Twist for NeverCampaigns {
 
     fn ticks_until_timeout(&self, _core: &RaftCore) -> Option<u64> {
         None
+    }
+}
+
+/// Has always something more to say.
+#[derive(Debug, Default)]
+pub(crate) struct NeverFinishes;
+
+impl Twist for NeverFinishes {
+    fn drained(&mut self, _core: &mut RaftCore, outputs: &mut Outputs) {
+        let nobody = RequestId { client: ClientId(u64::MAX), sequence: 1 };
+        outputs.reads.push((nobody, ReadOutcome::Lost));
     }
 }
 

@@ -3,7 +3,7 @@
 use wavetank_process::{
     DiskQueue, LogStore, Persist, StoreError, StoreEvent, WalStore,
     disk::{DiskResult, Request, RequestId, Response},
-    raft_core::HardState,
+    raft_core::{Entry, HardState, LogSlice, Payload},
 };
 
 /// Says that everything is durable and never asks the disk to make it so.
@@ -79,6 +79,42 @@ impl LogStore for ForgetsVotes {
     fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
         let hard_state = write.hard_state.map(|state| HardState::recovered(state.term(), None));
         self.store.append(&Persist { hard_state, ..write.clone() }, disk);
+    }
+
+    fn complete(
+        &mut self,
+        id: RequestId,
+        result: DiskResult,
+        disk: &mut DiskQueue,
+    ) -> Result<StoreEvent, StoreError> {
+        self.store.complete(id, result, disk)
+    }
+}
+
+/// Writes the last entry once more when it is committed, without its command.
+#[derive(Debug, Default)]
+pub(crate) struct RewritesTheCommitted {
+    store: WalStore,
+    /// The last entry that was written.
+    last: Option<LogSlice>,
+}
+
+impl LogStore for RewritesTheCommitted {
+    fn open(&mut self, disk: &mut DiskQueue) {
+        self.store.open(disk);
+    }
+
+    fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
+        let mut write = write.clone();
+        if let Some(entries) = &write.entries {
+            let (last, before) = entries.entries().split_last().expect("a write of entries has some");
+            let prev = LogSlice::new(entries.prev(), before.to_vec()).expect("the front of a log").last();
+            self.last = Some(LogSlice::new(prev, vec![last.clone()]).expect("its end"));
+        } else if let Some(last) = self.last.take_if(|last| last.last().index <= write.commit) {
+            let blank = Entry { term: last.last().term, payload: Payload::Noop };
+            write.entries = Some(LogSlice::new(last.prev(), vec![blank]).expect("the same term"));
+        }
+        self.store.append(&write, disk);
     }
 
     fn complete(

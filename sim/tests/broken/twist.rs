@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use bytes::Bytes;
-use raft_core::{Envelope, LogIndex, NodeId};
+use raft_core::{Envelope, LogIndex, LogSlice, NodeId};
 use wavetank_process::{
     Adapter, Boot, Description, Observation, Outputs, Recovered, Refusal, RequestId, raft_core,
 };
@@ -13,6 +13,9 @@ use wavetank_raft_core::RaftCore;
 pub(crate) trait Twist: Debug + Default + 'static {
     /// Whether it can say what its messages are.
     const DESCRIBES: bool = true;
+
+    /// A machine boots.
+    fn started(&mut self, _boot: &Boot) {}
 
     /// What the disk held.
     fn recovered(recovered: Recovered) -> Recovered {
@@ -75,7 +78,9 @@ impl<T: Twist> Adapter for Twisted<T> {
 
     fn start(boot: &Boot, recovered: Recovered) -> Result<Self, String> {
         let core = RaftCore::start(boot, T::recovered(recovered))?;
-        Ok(Self { core, twist: T::default() })
+        let mut twist = T::default();
+        twist.started(boot);
+        Ok(Self { core, twist })
     }
 
     fn advance(&mut self, ticks: u64) {
@@ -136,6 +141,10 @@ impl<T: Twist> Adapter for Twisted<T> {
 
     fn observe(&self) -> Observation {
         self.core.observe()
+    }
+
+    fn log(&self) -> LogSlice {
+        self.core.log()
     }
 
     fn describe(bytes: &[u8]) -> Option<Description> {

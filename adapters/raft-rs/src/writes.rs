@@ -1,0 +1,81 @@
+//! Which messages wait for which write.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use raft::{RawNode, Ready, storage::MemStorage};
+use raft_core::{EntryId, HardState, LogIndex, NodeId, Term};
+use wavetank_process::{Outputs, Persist};
+
+use crate::{log, message};
+
+/// The writes under way.
+#[derive(Debug, Default)]
+pub(crate) struct Writes {
+    /// The number of the last write that is durable.
+    durable: u64,
+    /// The writes after it, in order: the crate's number for each, and the messages that wait for it.
+    pending: VecDeque<(u64, Vec<(NodeId, Bytes)>)>,
+    /// Messages whose writes have become durable.
+    released: Vec<(NodeId, Bytes)>,
+}
+
+impl Writes {
+    /// Asks for what a `Ready` wants written, and holds its messages until that is durable.
+    ///
+    /// A `Ready` may have messages and nothing to write. They wait for the writes before it, if there are any: a
+    /// write of their own would tie every reply to a heartbeat to the disk. The crate still wants to hear of its
+    /// number; a later number includes it.
+    pub(crate) fn submit(&mut self, node: &mut RawNode<MemStorage>, mut ready: Ready, outputs: &mut Outputs) {
+        let number = ready.number();
+        let held = message::encode(ready.take_persisted_messages());
+        let writes = ready.hs().is_some() || !ready.entries().is_empty();
+        let write = writes.then(|| persist(self.durable + self.pending.len() as u64 + 1, node, &ready));
+        node.advance_append_async(ready);
+        match (write, self.pending.back_mut()) {
+            (Some(write), _) => {
+                outputs.writes.push(write);
+                self.pending.push_back((number, held.collect()));
+            }
+            (None, Some((_, messages))) => messages.extend(held),
+            (None, None) => {
+                outputs.sends.extend(held);
+                node.on_persist_ready(number);
+            }
+        }
+    }
+
+    /// The write of this number, and so all before it, is durable.
+    pub(crate) fn persisted(&mut self, node: &mut RawNode<MemStorage>, number: u64) {
+        while self.durable < number {
+            let (ready, held) = self.pending.pop_front().expect("only what was asked for becomes durable");
+            self.durable += 1;
+            self.released.extend(held);
+            node.on_persist_ready(ready);
+        }
+    }
+
+    /// Takes the messages whose writes have become durable.
+    pub(crate) fn release(&mut self, outputs: &mut Outputs) {
+        outputs.sends.append(&mut self.released);
+    }
+}
+
+/// The write of a `Ready`. From now on the crate expects to find it in its storage.
+fn persist(number: u64, node: &RawNode<MemStorage>, ready: &Ready) -> Persist {
+    let raft = &node.raft;
+    let entries = ready.entries().first().map(|first| {
+        let term = raft.raft_log.term(first.index - 1).expect("nothing is ever compacted");
+        log::log_slice(EntryId::new(term, first.index - 1), ready.entries()).expect("a log of the crate")
+    });
+    let mut storage = raft.store().wl();
+    storage.append(ready.entries()).expect("memory does not fail");
+    let changed = (storage.hard_state().term, storage.hard_state().vote) != (raft.term, raft.vote);
+    storage.set_hardstate(raft.hard_state());
+    Persist {
+        number,
+        hard_state: changed.then(|| HardState::recovered(Term(raft.term), NodeId::new(raft.vote))),
+        commit: LogIndex(raft.raft_log.committed),
+        entries,
+    }
+}
