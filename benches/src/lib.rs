@@ -1,80 +1,158 @@
 //! A cluster in memory, driven as fast as it goes: what the benchmarks of the core measure.
+//!
+//! The driver is the same for every implementation, so that only the implementations differ: one thread, messages
+//! moved by value, each write stored in memory before what rests on it leaves, every committed entry counted as
+//! applied. In each round a replica takes everything in its mailbox and then says once what it has to say.
 
-use std::collections::VecDeque;
+mod core_replica;
+mod peer_replica;
+pub mod count;
+
+use std::mem;
 
 use bytes::Bytes;
-use raft_core::{Config, Envelope, Incarnation, MemoryStorage, NodeId, Raft, Recovered, Ticks, handle_ready};
 
-/// Replicas that talk through a queue in memory and persist to memory.
-#[derive(Debug)]
-pub struct Cluster {
-    replicas: Vec<(Raft, MemoryStorage)>,
-    network: VecDeque<Envelope>,
-    applied: u64,
+pub use core_replica::CoreReplica;
+pub use peer_replica::PeerReplica;
+
+/// One replica of an implementation.
+pub trait Replica {
+    /// What it is called in tables.
+    const NAME: &'static str;
+
+    /// What it sends.
+    type Message;
+
+    /// A replica of a cluster with the ids 1 to `size`, without prior state. Elections have no survey first.
+    fn start(id: u64, size: u64) -> Self;
+
+    /// Starts an election.
+    fn campaign(&mut self);
+
+    /// Lets one tick go by. A leader sends a heartbeat every tick, and nobody's patience ends.
+    fn tick(&mut self);
+
+    /// Has the leader append a command.
+    fn propose(&mut self, command: Bytes);
+
+    /// Has the leader append several commands at once.
+    fn propose_all(&mut self, commands: Vec<Bytes>);
+
+    /// Takes a message.
+    fn step(&mut self, message: Self::Message);
+
+    /// Does what is to be done once: persists, sends, applies. Messages go to `send` with their receiver. Returns how
+    /// many entries were applied.
+    fn handle(&mut self, send: &mut impl FnMut(u64, Self::Message)) -> u64;
+
+    /// Forgets what every replica has applied, but for the last `kept` entries.
+    fn compact(&mut self, kept: u64);
 }
 
-impl Cluster {
-    /// So many replicas, of which the first leads.
+/// How a batch of commands is proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// In one request.
+    AtOnce,
+    /// In a request each, before anything is sent.
+    OneByOne,
+}
+
+impl Batch {
+    /// What it is called in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AtOnce => "at once",
+            Self::OneByOne => "one by one",
+        }
+    }
+}
+
+/// Replicas and their mailboxes.
+#[expect(missing_debug_implementations, reason = "the peer's state has none")]
+pub struct Cluster<R: Replica> {
+    replicas: Vec<R>,
+    mailboxes: Vec<Vec<R::Message>>,
+    applied: u64,
+    since_compaction: u64,
+}
+
+/// After how many commands the log is compacted.
+const COMPACT_EVERY: u64 = 8_192;
+
+impl<R: Replica> Cluster<R> {
+    /// So many replicas that have just started.
+    pub fn new(size: u64) -> Self {
+        Self {
+            replicas: (1..=size).map(|id| R::start(id, size)).collect(),
+            mailboxes: (0..size).map(|_| Vec::new()).collect(),
+            applied: 0,
+            since_compaction: 0,
+        }
+    }
+
+    /// So many replicas, of which the first leads and has committed its no-op everywhere.
+    pub fn elected(size: u64) -> Self {
+        let mut cluster = Self::new(size);
+        cluster.elect();
+        cluster
+    }
+
+    /// Has the first replica elected.
     ///
     /// # Panics
-    /// When there are none.
-    pub fn elected(size: u64) -> Self {
-        let ids = (1..=size).filter_map(NodeId::new).collect::<Vec<_>>();
-        let replica = |id: &NodeId| {
-            let founding = || Recovered::founding(ids.iter().copied());
-            let config = Config { pre_vote: false, ..Config::new(*id) };
-            let mut raft = Raft::new(config, founding(), Incarnation(1)).expect("a sound configuration");
-            raft.set_election_timeout(Ticks(10)).expect("within the range");
-            (raft, MemoryStorage::new(founding()))
-        };
-        let mut cluster =
-            Self { replicas: ids.iter().map(replica).collect(), network: VecDeque::new(), applied: 0 };
-        cluster.replicas[0].0.campaign().expect("a voter may campaign");
-        cluster.settle();
-        cluster
+    /// When its first entry was not applied everywhere.
+    pub fn elect(&mut self) {
+        let before = self.applied;
+        self.replicas[0].campaign();
+        self.settle();
+        assert_eq!(self.applied - before, self.replicas.len() as u64, "the no-op is applied everywhere");
     }
 
     /// Has the leader append this command so many times, and waits until every replica has applied them all.
     ///
     /// # Panics
     /// When one of them was not applied everywhere.
-    pub fn commit(&mut self, command: &Bytes, count: u64) {
+    pub fn commit(&mut self, command: &Bytes, count: u64, batch: Batch) {
         let before = self.applied;
-        for _ in 0..count {
-            self.replicas[0].0.propose(command.clone()).expect("the first replica leads");
+        match batch {
+            Batch::AtOnce => self.replicas[0].propose_all((0..count).map(|_| command.clone()).collect()),
+            Batch::OneByOne => (0..count).for_each(|_| self.replicas[0].propose(command.clone())),
         }
         self.settle();
         assert_eq!(self.applied - before, count * self.replicas.len() as u64, "applied everywhere");
+        self.since_compaction += count;
+        if COMPACT_EVERY <= self.since_compaction {
+            self.since_compaction = 0;
+            self.replicas.iter_mut().for_each(|replica| replica.compact(1));
+        }
     }
 
     /// Lets one tick go by everywhere.
     pub fn tick(&mut self) {
-        for (raft, _) in &mut self.replicas {
-            raft.tick();
-        }
+        self.replicas.iter_mut().for_each(R::tick);
         self.settle();
     }
 
+    /// Goes from replica to replica until nobody has anything more to say.
     fn settle(&mut self) {
-        for position in 0..self.replicas.len() {
-            self.handle(position);
+        loop {
+            let mut quiet = true;
+            for position in 0..self.replicas.len() {
+                let mut mail = mem::take(&mut self.mailboxes[position]);
+                let replica = &mut self.replicas[position];
+                mail.drain(..).for_each(|message| replica.step(message));
+                // The buffer goes back, so that its memory is not counted as anybody's.
+                self.mailboxes[position] = mail;
+                let mailboxes = &mut self.mailboxes;
+                self.applied += replica.handle(&mut |to, message| {
+                    quiet = false;
+                    mailboxes[usize::try_from(to - 1).expect("replicas are few")].push(message);
+                });
+            }
+            if quiet {
+                return;
+            }
         }
-        while let Some(envelope) = self.network.pop_front() {
-            let position = usize::try_from(envelope.to.number() - 1).expect("replicas are few");
-            self.replicas[position].0.step(envelope).expect("peers are correct");
-            self.handle(position);
-        }
-    }
-
-    fn handle(&mut self, position: usize) {
-        let (raft, storage) = &mut self.replicas[position];
-        let (network, applied) = (&mut self.network, &mut self.applied);
-        handle_ready(
-            raft,
-            storage,
-            |envelope| network.push_back(envelope),
-            |entries| *applied += entries.len() as u64,
-        )
-        .unwrap_or_else(|never| match never {});
     }
 }
