@@ -74,9 +74,12 @@
 extern crate alloc;
 
 pub mod id;
+pub mod quorum;
+pub mod configuration;
+pub mod conf_change;
 pub mod entry;
 pub mod hard_state;
-pub mod quorum;
+pub mod snapshot;
 pub mod message;
 pub mod config;
 mod digest;
@@ -91,7 +94,9 @@ pub mod ready;
 pub mod raft;
 pub mod storage;
 
+pub use conf_change::{ChangeStep, ConfChange, MemberChange, Reconfiguration, Rejection, Transition};
 pub use config::{Config, ConfigError};
+pub use configuration::{Configuration, ConfigurationError, Leave};
 pub use entry::{Entry, LogSlice, LogSliceError, Payload};
 pub use error::{
     AppliedError, CampaignError, ProposeError, ReadError, StartError, StepError, TimeoutError, TransferError,
@@ -106,5 +111,6 @@ pub use raft::{Raft, Recovered};
 pub use read::{ReadId, ReadState};
 pub use ready::{Ready, SoftState};
 pub use role::RoleKind;
+pub use snapshot::{SnapshotHandle, SnapshotMeta};
 pub use storage::{MemoryStorage, Storage, handle_ready};
 pub use write::{Durable, Gated, Incarnation, Receipt, ReceiptError, Write, WriteNumber};
