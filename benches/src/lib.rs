@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use raft_core::{Config, Envelope, Incarnation, MemoryStorage, NodeId, Raft, Recovered, Ticks, handle_ready};
+use raft_core::{
+    Apply, Config, Envelope, Incarnation, MemoryStorage, NodeId, Raft, Recovered, Ticks, handle_ready,
+};
 
 /// Replicas that talk through a queue in memory and persist to memory.
 #[derive(Debug)]
@@ -73,7 +75,10 @@ impl Cluster {
             raft,
             storage,
             |envelope| network.push_back(envelope),
-            |entries| *applied += entries.len() as u64,
+            |apply| match apply {
+                Apply::Entries(entries) => *applied += entries.len() as u64,
+                Apply::Snapshot(snapshot) => panic!("nobody compacts, but there is {snapshot:?}"),
+            },
         )
         .unwrap_or_else(|never| match never {});
     }
