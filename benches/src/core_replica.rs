@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use raft_core::{
-    Config, Envelope, Incarnation, MemoryStorage, NodeId, Raft, Recovered, Storage, Ticks, handle_ready,
+    Apply, Config, EntryId, Envelope, Incarnation, LogIndex, MemoryStorage, NodeId, Raft, Recovered,
+    SnapshotHandle, SnapshotMeta, Storage, Ticks, handle_ready,
 };
 
 use crate::Replica;
@@ -56,11 +57,23 @@ impl Replica for CoreReplica {
             &mut self.raft,
             &mut self.storage,
             |envelope| send(envelope.to.number(), envelope),
-            |entries| applied += entries.len() as u64,
+            |apply| match apply {
+                Apply::Entries(entries) => applied += entries.len() as u64,
+                Apply::Snapshot(snapshot) => panic!("nobody lags, and yet there is {snapshot:?}"),
+            },
         )
         .unwrap_or_else(|never| match never {});
         applied
     }
 
-    fn compact(&mut self, _kept: u64) {}
+    fn compact(&mut self, kept: u64) {
+        let to = LogIndex(self.raft.applied().0.saturating_sub(kept));
+        let term = self.raft.entry_term(to).expect("it is in the log");
+        let (last, configuration) = (EntryId { term, index: to }, self.raft.configuration().clone());
+        // Of a counter nothing needs to be kept but where it stands.
+        let snapshot = SnapshotMeta { last, configuration, handle: SnapshotHandle::default() };
+        self.raft.snapshot_available(snapshot).expect("it has been applied");
+        self.raft.compact(to).expect("the snapshot covers it");
+        self.storage.compact(self.raft.base());
+    }
 }

@@ -5,9 +5,11 @@
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed, xxh3_128};
 
 use crate::{
+    configuration::{Configuration, Leave},
     entry::{Entry, LogSlice, Payload},
     id::{EntryId, NodeId},
     message::{AppendOutcome, Envelope, Message, ReadPosition},
+    snapshot::SnapshotMeta,
 };
 
 /// Takes in values and condenses them.
@@ -40,6 +42,32 @@ impl Digest {
     pub(crate) fn entry_id(&mut self, EntryId { term, index }: EntryId) {
         self.number(term.0);
         self.number(index.0);
+    }
+
+    /// A set of servers, which no other set is mistaken for.
+    fn nodes(&mut self, nodes: impl Iterator<Item = NodeId>) {
+        for node in nodes {
+            self.node(Some(node));
+        }
+        self.node(None);
+    }
+
+    pub(crate) fn configuration(&mut self, configuration: &Configuration) {
+        let voters = configuration.voters();
+        self.nodes(voters.incoming().voters().iter().copied());
+        self.nodes(voters.outgoing().into_iter().flat_map(|half| half.voters()).copied());
+        self.nodes(configuration.learners().iter().copied());
+        self.nodes(configuration.learners_next().iter().copied());
+        self.option(configuration.leave().map(|leave| match leave {
+            Leave::Automatic => 1,
+            Leave::Explicit => 2,
+        }));
+    }
+
+    pub(crate) fn snapshot(&mut self, SnapshotMeta { last, configuration, handle }: &SnapshotMeta) {
+        self.entry_id(*last);
+        self.configuration(configuration);
+        self.number(handle.0);
     }
 
     fn read(&mut self, read: Option<ReadPosition>) {
@@ -101,6 +129,10 @@ impl Digest {
                 self.read(*read);
             }
             Message::TimeoutNow => self.number(11),
+            Message::InstallSnapshot { snapshot } => {
+                self.number(12);
+                self.snapshot(snapshot);
+            }
         }
     }
 

@@ -12,14 +12,33 @@ pub enum StartError {
     /// The settings make no sense.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The commit index points outside the log: storage lost entries, or kept a hard state that is newer than
-    /// its log.
-    #[error("the recovered commit index {commit} lies outside the recovered log ({base} to {last})")]
-    CommitOutsideLog {
+    /// The commit index points beyond the log: storage lost entries, or kept a hard state that is newer than its
+    /// log.
+    #[error("the recovered commit index {commit} lies beyond the recovered log, which ends at {last}")]
+    CommitBeyondLog {
         /// The recovered commit index.
         commit: LogIndex,
+        /// The last recovered entry.
+        last: EntryId,
+    },
+    /// The snapshot and the log do not fit together: the snapshot's last entry is neither in the log nor the one
+    /// before it.
+    #[error(
+        "the recovered snapshot ends with {snapshot}, which is not in the recovered log ({base} to {last})"
+    )]
+    SnapshotOutsideLog {
+        /// The last entry in the snapshot.
+        snapshot: EntryId,
         /// The entry before the recovered log.
         base: EntryId,
+        /// The last recovered entry.
+        last: EntryId,
+    },
+    /// The state machine is ahead of the log, which has lost entries.
+    #[error("the state machine has applied index {applied}, but the recovered log ends at {last}")]
+    AppliedBeyondLog {
+        /// What the state machine holds.
+        applied: LogIndex,
         /// The last recovered entry.
         last: EntryId,
     },
@@ -77,6 +96,12 @@ pub enum StepError {
         last: EntryId,
         /// The sender's term.
         term: Term,
+    },
+    /// A snapshot that ends with what is no entry.
+    #[error("a snapshot cannot end with {last}")]
+    ImpossibleSnapshot {
+        /// The last entry in it, as it claims.
+        last: EntryId,
     },
     /// Another server claims to lead the term that this one leads.
     #[error("{from} claims to lead {term}, which this server leads: two leaders in one term")]
@@ -165,6 +190,12 @@ pub enum CampaignError {
         /// Who we are.
         id: NodeId,
     },
+    /// It has taken a snapshot in place of its log, which is not durable yet.
+    #[error("the snapshot up to {snapshot} is not durable yet")]
+    Restoring {
+        /// The last entry in the snapshot.
+        snapshot: EntryId,
+    },
     /// The last possible term has been reached.
     #[error("there is no term after {term}")]
     TermsExhausted {
@@ -218,6 +249,78 @@ pub struct AppliedError {
     pub applied: LogIndex,
     /// The last index handed out to be applied.
     pub handed_out: LogIndex,
+}
+
+/// Why a snapshot was not taken note of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotError {
+    /// One is known that is as late or later.
+    #[error("a snapshot up to {given} is of no use, as there is one up to {known}")]
+    Outdated {
+        /// The last entry in it.
+        given: EntryId,
+        /// The last entry in the one that is known.
+        known: EntryId,
+    },
+    /// It holds entries that the state machine was not reported to have applied.
+    #[error("a snapshot up to {given}, but only {applied} is applied")]
+    NotApplied {
+        /// The last entry in it.
+        given: EntryId,
+        /// What is applied.
+        applied: LogIndex,
+    },
+    /// It ends with an entry that this log does not hold: its index and its term do not belong together, or the entry
+    /// is compacted.
+    #[error("a snapshot up to {given}, which is no entry of this log")]
+    NotInLog {
+        /// The last entry in it.
+        given: EntryId,
+    },
+}
+
+/// Why the log was not compacted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompactError {
+    /// Followers could not be sent what would be removed. Report a snapshot first.
+    #[error("entries up to {given} cannot be removed, as the latest snapshot ends with {covered}")]
+    NotCovered {
+        /// The last index that was to be removed.
+        given: LogIndex,
+        /// The last index in the latest snapshot, 0 if there is none.
+        covered: LogIndex,
+    },
+    /// They are gone already.
+    #[error("entries up to {given} are removed already: the log begins behind {base}")]
+    Compacted {
+        /// The last index that was to be removed.
+        given: LogIndex,
+        /// The entry before the log.
+        base: EntryId,
+    },
+}
+
+/// Why a report about a follower was of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReportError {
+    /// Only a leader sends anything to followers.
+    #[error("not the leader{}", Hint(*leader))]
+    NotLeader {
+        /// Who leads, if known.
+        leader: Option<NodeId>,
+    },
+    /// There is no such follower.
+    #[error("{peer} is no member")]
+    NoMember {
+        /// Whom the report is about.
+        peer: NodeId,
+    },
+    /// No snapshot is on its way there.
+    #[error("{peer} is not being sent a snapshot")]
+    NoSnapshot {
+        /// Whom the report is about.
+        peer: NodeId,
+    },
 }
 
 /// Renders the known leader behind "not the leader".

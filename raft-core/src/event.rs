@@ -65,6 +65,23 @@ pub enum Event {
         /// Where the leader had probed.
         probed: LogIndex,
     },
+    /// A prefix of the log was removed, which a snapshot covers.
+    LogCompacted {
+        /// The last entry removed.
+        base: EntryId,
+    },
+    /// A leader sent a snapshot, because entries that the follower lacks are compacted.
+    SnapshotSent {
+        /// The follower.
+        follower: NodeId,
+        /// The last entry in the snapshot.
+        last: EntryId,
+    },
+    /// A snapshot took the place of the log.
+    SnapshotRestored {
+        /// The last entry in the snapshot.
+        last: EntryId,
+    },
     /// The commit index moved.
     Committed {
         /// It is now.

@@ -23,7 +23,7 @@
 //!
 //! ```
 //! use std::collections::VecDeque;
-//! use raft_core::{Config, Incarnation, MemoryStorage, NodeId, Payload, Raft, Recovered, Ticks, handle_ready};
+//! use raft_core::{Apply, Config, Incarnation, MemoryStorage, NodeId, Payload, Raft, Recovered, Ticks, handle_ready};
 //!
 //! let ids = [1, 2, 3].map(|number| NodeId::new(number).unwrap());
 //! let mut cluster = ids.map(|id| {
@@ -55,7 +55,12 @@
 //!             raft,
 //!             storage,
 //!             |message| network.push_back(message),
-//!             |slice| applied.extend(slice.iter().map(|(id, entry)| (id, entry.payload.clone()))),
+//!             |apply| match apply {
+//!                 Apply::Entries(slice) => {
+//!                     applied.extend(slice.iter().map(|(id, entry)| (id, entry.payload.clone())));
+//!                 }
+//!                 Apply::Snapshot(_) => unreachable!("no replica has compacted its log"),
+//!             },
 //!         )
 //!         .unwrap();
 //!     }
@@ -67,21 +72,25 @@
 //! # What is left out
 //!
 //! Storage engines, transports and codecs: they are the driver's. Randomness: an election timeout is an input.
-//! Logging: what happened is [data](event). Snapshots, changes of membership and leases are not built yet.
+//! Logging: what happened is [data](event). Changes of membership and leases are not built yet.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
 pub mod id;
+pub mod quorum;
+pub mod configuration;
+pub mod conf_change;
 pub mod entry;
 pub mod hard_state;
-pub mod quorum;
+pub mod snapshot;
 pub mod message;
 pub mod config;
 mod digest;
 mod log;
 pub mod progress;
+pub mod progress_table;
 pub mod read;
 pub mod role;
 pub mod event;
@@ -91,20 +100,25 @@ pub mod ready;
 pub mod raft;
 pub mod storage;
 
+pub use conf_change::{ChangeStep, ConfChange, MemberChange, Reconfiguration, Rejection, Transition};
 pub use config::{Config, ConfigError};
+pub use configuration::{Configuration, ConfigurationError, Leave};
 pub use entry::{Entry, LogSlice, LogSliceError, Payload};
 pub use error::{
-    AppliedError, CampaignError, ProposeError, ReadError, StartError, StepError, TimeoutError, TransferError,
+    AppliedError, CampaignError, CompactError, ProposeError, ReadError, ReportError, SnapshotError,
+    StartError, StepError, TimeoutError, TransferError,
 };
 pub use event::Event;
 pub use hard_state::HardState;
 pub use id::{ByteCount, EntryId, LogIndex, NodeId, Term, Ticks};
 pub use message::{AppendOutcome, Envelope, Message, ReadPosition};
-pub use progress::{Progress, ProgressState};
+pub use progress::{Progress, ProgressState, SnapshotOutcome};
+pub use progress_table::ProgressTable;
 pub use quorum::{Majority, VoteResult, Voters};
 pub use raft::{Raft, Recovered};
 pub use read::{ReadId, ReadState};
 pub use ready::{Ready, SoftState};
 pub use role::RoleKind;
-pub use storage::{MemoryStorage, Storage, handle_ready};
+pub use snapshot::{SnapshotHandle, SnapshotMeta};
+pub use storage::{Apply, MemoryStorage, Storage, handle_ready};
 pub use write::{Durable, Gated, Incarnation, Receipt, ReceiptError, Write, WriteNumber};

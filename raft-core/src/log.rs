@@ -2,6 +2,9 @@
 //!
 //! Invariants: `applied <= handed out to be applied <= commit <= last`, and `durable <= written <= last`. All of
 //! them but the last two only grow; those fall back when a suffix is replaced, which never reaches below `commit`.
+//!
+//! A log whose beginning was compacted begins behind its `base`. It was replaced by a snapshot as long as `durable`
+//! lies before `base`: until the snapshot is durable nothing is applied and nothing is known to be kept.
 
 use alloc::{sync::Arc, vec::Vec};
 
@@ -19,6 +22,8 @@ pub(crate) struct Log {
     entries: Vec<Entry>,
     /// For each entry a hash of the log up to it.
     chain: Vec<u128>,
+    /// The hash of what was compacted. A log that was recovered, or replaced by a snapshot, begins a new chain.
+    chain_base: u128,
     /// Handed to storage up to here.
     written: LogIndex,
     /// Acknowledged by storage up to here.
@@ -41,25 +46,32 @@ pub(crate) enum Appended {
 }
 
 impl Log {
-    /// A log as recovered from storage: all of it is durable.
-    pub(crate) fn new(recovered: &LogSlice, commit: LogIndex) -> Self {
+    /// A log as recovered from storage: all of it is durable. The state machine holds everything up to `applied`.
+    pub(crate) fn new(recovered: &LogSlice, commit: LogIndex, applied: LogIndex) -> Self {
         let base = recovered.prev();
         let last = recovered.last().index;
-        assert!(base.index <= commit && commit <= last, "commit {commit} outside {base} to {last}");
+        assert!(base.index <= applied && applied <= commit, "applied {applied} outside {base} to {commit}");
+        assert!(commit <= last, "commit {commit} beyond the last index {last}");
         let mut log = Self {
             base,
             entries: Vec::new(),
             chain: Vec::new(),
+            chain_base: 0,
             written: last,
             durable: last,
             commit,
-            handed_out: base.index,
-            applied: base.index,
+            handed_out: applied,
+            applied,
         };
         for entry in recovered.entries() {
             log.push(entry.clone());
         }
         log
+    }
+
+    /// The entry before the first one kept.
+    pub(crate) fn base(&self) -> EntryId {
+        self.base
     }
 
     pub(crate) fn last(&self) -> EntryId {
@@ -123,10 +135,14 @@ impl Log {
 
     /// Appends one entry.
     pub(crate) fn push(&mut self, entry: Entry) -> EntryId {
-        let before = self.chain.last().copied().unwrap_or(0);
+        let before = self.chain_end();
         self.chain.push(digest::chain(before, &entry));
         self.entries.push(entry);
         self.last()
+    }
+
+    fn chain_end(&self) -> u128 {
+        self.chain.last().copied().unwrap_or(self.chain_base)
     }
 
     /// The first of `slice` that this log holds another entry for, or none for.
@@ -165,6 +181,42 @@ impl Log {
         self.chain.truncate(count);
         self.written = self.written.min(kept);
         self.durable = self.durable.min(kept);
+    }
+
+    /// Removes every entry up to `index`, which is applied.
+    pub(crate) fn compact(&mut self, index: LogIndex) {
+        assert!(index <= self.applied, "compacted up to {index}, but applied only up to {}", self.applied);
+        let Some(term) = self.term(index) else { return };
+        let count = self.count_up_to(index);
+        self.base = EntryId { term, index };
+        self.entries.drain(..count);
+        self.chain_base = self.chain.drain(..count).next_back().unwrap_or(self.chain_base);
+    }
+
+    /// A snapshot takes the place of the whole log. All that is known of the storage is what was committed before.
+    pub(crate) fn restore(&mut self, snapshot: EntryId) {
+        let Self { base, entries, chain, chain_base, written, durable, commit, handed_out: _, applied: _ } =
+            self;
+        assert!(*commit < snapshot.index, "a snapshot up to {snapshot} goes back behind commit {commit}");
+        *durable = (*durable).min(*commit);
+        *base = snapshot;
+        entries.clear();
+        chain.clear();
+        *chain_base = 0;
+        *written = snapshot.index;
+        *commit = snapshot.index;
+    }
+
+    /// The snapshot that took the place of the log is durable, and the state machine has been set to it.
+    pub(crate) fn restored(&mut self) {
+        self.durable = self.durable.max(self.base.index);
+        self.handed_out = self.handed_out.max(self.base.index);
+        self.applied = self.applied.max(self.base.index);
+    }
+
+    /// Whether a snapshot has taken the place of the log and is not durable yet.
+    pub(crate) fn is_restoring(&self) -> bool {
+        self.durable < self.base.index
     }
 
     /// The entries behind `index`, as many as fit in `limit`, but at least one if there is any. `None` if that
@@ -222,7 +274,13 @@ impl Log {
 
     /// The last index that may be applied now.
     fn applicable(&self, apply_before_durable: bool) -> LogIndex {
-        if apply_before_durable { self.commit } else { self.commit.min(self.durable) }
+        if self.is_restoring() {
+            self.handed_out
+        } else if apply_before_durable {
+            self.commit
+        } else {
+            self.commit.min(self.durable)
+        }
     }
 
     pub(crate) fn has_applicable(&self, apply_before_durable: bool) -> bool {
@@ -249,7 +307,8 @@ impl Log {
 
     pub(crate) fn assert_invariants(&self) {
         let last = self.last().index;
-        assert!(self.base.index <= self.applied, "applied {} before {}", self.applied, self.base);
+        let begins = self.base.index <= self.applied || self.is_restoring();
+        assert!(begins, "applied {} before {}", self.applied, self.base);
         assert!(self.applied <= self.handed_out, "applied {} of {}", self.applied, self.handed_out);
         assert!(self.handed_out <= self.commit, "handed out {} of {}", self.handed_out, self.commit);
         assert!(self.commit <= last, "commit {} of {last}", self.commit);
@@ -259,10 +318,11 @@ impl Log {
     }
 
     pub(crate) fn digest(&self, digest: &mut Digest) {
-        let Self { base, entries, chain, written, durable, commit, handed_out, applied } = self;
+        let Self { base, entries, chain: _, chain_base: _, written, durable, commit, handed_out, applied } =
+            self;
         digest.entry_id(*base);
         digest.number(entries.len() as u64);
-        digest.wide(chain.last().copied().unwrap_or(0));
+        digest.wide(self.chain_end());
         for index in [written, durable, commit, handed_out, applied] {
             digest.number(index.0);
         }
@@ -288,7 +348,7 @@ mod tests {
     }
 
     fn log(terms: &[u64]) -> Log {
-        Log::new(&slice(EntryId::ORIGIN, terms), LogIndex(0))
+        Log::new(&slice(EntryId::ORIGIN, terms), LogIndex(0), LogIndex(0))
     }
 
     fn terms(log: &Log) -> Vec<u64> {
@@ -303,17 +363,17 @@ mod tests {
 
     #[test]
     fn the_term_of_an_entry_is_known_from_the_one_before_the_log_to_its_end() {
-        let log = Log::new(&slice(at(2, 5), &[2, 3]), LogIndex(5));
+        let log = Log::new(&slice(at(2, 5), &[2, 3]), LogIndex(5), LogIndex(5));
         let known = [4, 5, 6, 7, 8, u64::MAX].map(|index| log.term(LogIndex(index)).map(|term| term.0));
         assert_eq!(known, [None, Some(2), Some(2), Some(3), None, None]);
         assert!(log.holds(at(3, 7)) && !log.holds(at(2, 7)) && !log.holds(at(3, 8)));
         assert_eq!(log.last(), at(3, 7));
-        assert_eq!(Log::new(&slice(at(2, 5), &[]), LogIndex(5)).last(), at(2, 5));
+        assert_eq!(Log::new(&slice(at(2, 5), &[]), LogIndex(5), LogIndex(5)).last(), at(2, 5));
     }
 
     #[test]
     fn a_possible_match_is_the_last_entry_of_no_later_term() {
-        let log = Log::new(&slice(at(2, 5), &[2, 4, 4, 7]), LogIndex(5));
+        let log = Log::new(&slice(at(2, 5), &[2, 4, 4, 7]), LogIndex(5), LogIndex(5));
         for (probe, expected) in [
             (at(7, 9), Some(at(7, 9))),
             (at(9, u64::MAX), Some(at(7, 9))),
@@ -421,7 +481,7 @@ mod tests {
 
     #[test]
     fn a_recovered_log_is_applied_from_its_beginning() {
-        let mut log = Log::new(&slice(at(2, 5), &[2, 3]), LogIndex(6));
+        let mut log = Log::new(&slice(at(2, 5), &[2, 3]), LogIndex(6), LogIndex(5));
         assert_eq!(log.applied(), LogIndex(5));
         assert_eq!(log.take_applicable(false), Some(slice(at(2, 5), &[2])));
     }

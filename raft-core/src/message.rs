@@ -3,6 +3,7 @@
 use crate::{
     entry::LogSlice,
     id::{EntryId, LogIndex, NodeId, Term},
+    snapshot::SnapshotMeta,
 };
 
 /// A message with its addresses and its term.
@@ -77,6 +78,12 @@ pub enum Message {
     },
     /// Start an election now: you are to lead (§3.10).
     TimeoutNow,
+    /// Replace your state by this one: the entries you lack are gone (§5). It is answered like entries up to the
+    /// snapshot's last. A driver hands it over when it holds the snapshot's bytes.
+    InstallSnapshot {
+        /// What the snapshot stands for.
+        snapshot: SnapshotMeta,
+    },
 }
 
 /// What became of an [`AppendEntries`](Message::AppendEntries).
@@ -113,6 +120,7 @@ impl Message {
             Self::Heartbeat { .. } => "Heartbeat",
             Self::HeartbeatReply { .. } => "HeartbeatReply",
             Self::TimeoutNow => "TimeoutNow",
+            Self::InstallSnapshot { .. } => "InstallSnapshot",
         }
     }
 }

@@ -27,6 +27,15 @@ pub struct Progress {
     pub(crate) read_confirmed: ReadPosition,
 }
 
+/// How the transmission of a snapshot ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotOutcome {
+    /// The follower's driver has it and handed it to its replica.
+    Sent,
+    /// It did not arrive.
+    Failed,
+}
+
 /// How a follower is sent entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProgressState {
@@ -34,6 +43,12 @@ pub enum ProgressState {
     Probe,
     /// Its log is known to match: entries are sent ahead of the acknowledgements.
     Replicate(Inflights),
+    /// It lacks entries that are compacted, and was sent a snapshot. It is sent nothing more until it has
+    /// acknowledged something that the log continues, or the driver has told how the transmission ended.
+    Snapshot {
+        /// The last index in the snapshot.
+        pending: LogIndex,
+    },
 }
 
 impl Progress {
@@ -48,6 +63,13 @@ impl Progress {
             commit_sent: LogIndex(0),
             read_confirmed: ReadPosition(0),
         }
+    }
+
+    /// This is the leader's own: it holds its log as far as it is durable.
+    pub(crate) fn become_own(&mut self, durable: LogIndex) {
+        self.acknowledged(durable);
+        self.become_replicate();
+        self.recently_active = true;
     }
 
     /// Up to here the follower's log is known to equal the leader's.
@@ -67,7 +89,15 @@ impl Progress {
 
     /// Whether it is sent no `AppendEntries` for now.
     pub fn is_paused(&self) -> bool {
-        self.paused
+        match self.state {
+            ProgressState::Probe | ProgressState::Replicate(_) => self.paused,
+            ProgressState::Snapshot { .. } => true,
+        }
+    }
+
+    /// Whether it was heard from since the leader last counted its quorum (§6.2).
+    pub fn is_recently_active(&self) -> bool {
+        self.recently_active
     }
 
     pub(crate) fn is_probing(&self) -> bool {
@@ -79,14 +109,37 @@ impl Progress {
         match &self.state {
             ProgressState::Probe => true,
             ProgressState::Replicate(inflights) => !inflights.is_full(limits),
+            ProgressState::Snapshot { .. } => false,
         }
     }
 
-    /// Back to one message at a time, from what is known to match.
+    /// Back to one message at a time, from what is known to match; or behind a snapshot that was sent, in the hope
+    /// that it has arrived.
     pub(crate) fn become_probe(&mut self) {
+        let assumed = match self.state {
+            ProgressState::Probe | ProgressState::Replicate(_) => self.matched,
+            ProgressState::Snapshot { pending } => self.matched.max(pending),
+        };
         self.state = ProgressState::Probe;
         self.paused = false;
-        self.rewind_to(self.matched.next());
+        self.rewind_to(assumed.next());
+    }
+
+    /// A snapshot up to `pending` was sent.
+    pub(crate) fn become_snapshot(&mut self, pending: LogIndex) {
+        self.state = ProgressState::Snapshot { pending };
+        self.paused = false;
+        self.next = pending.max(self.matched).next();
+        self.commit_sent = pending;
+    }
+
+    /// The transmission of a snapshot has ended, well or not: probe, once it is heard from.
+    pub(crate) fn snapshot_ended(&mut self, outcome: SnapshotOutcome) {
+        if outcome == SnapshotOutcome::Failed {
+            self.state = ProgressState::Probe;
+        }
+        self.become_probe();
+        self.paused = true;
     }
 
     /// Entries may be sent ahead from now on.
@@ -119,6 +172,9 @@ impl Progress {
                     inflights.add(last, bytes);
                 }
                 self.paused = inflights.is_full(limits);
+            }
+            ProgressState::Snapshot { pending } => {
+                panic!("entries up to {last} sent while a snapshot up to {pending} is under way")
             }
         }
         self.commit_sent = commit;
@@ -160,12 +216,13 @@ impl Progress {
         let news = match self.state {
             ProgressState::Replicate(_) => self.matched < probed,
             ProgressState::Probe => self.next.previous() == Some(probed),
+            ProgressState::Snapshot { .. } => false,
         };
         if !news {
             return false;
         }
         match self.state {
-            ProgressState::Replicate(_) => self.become_probe(),
+            ProgressState::Replicate(_) | ProgressState::Snapshot { .. } => self.become_probe(),
             ProgressState::Probe => {
                 // Only of a hint before the probe is there a next index to speak of.
                 self.rewind_to(if hint < probed { hint.next() } else { probed });
@@ -188,6 +245,10 @@ impl Progress {
         digest.flag(*recently_active);
         match state {
             ProgressState::Probe => digest.number(u64::MAX),
+            ProgressState::Snapshot { pending } => {
+                digest.number(u64::MAX - 1);
+                digest.number(pending.0);
+            }
             ProgressState::Replicate(Inflights { messages, bytes }) => {
                 digest.number(messages.len() as u64);
                 digest.number(bytes.0);

@@ -49,6 +49,11 @@ impl Majority {
         self.0.binary_search(&node).is_ok()
     }
 
+    /// Whether nobody votes here.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// How many votes decide: more than half.
     fn quorum(&self) -> usize {
         self.0.len() / 2 + 1
@@ -56,7 +61,7 @@ impl Majority {
 
     /// The verdict, given each voter's answer so far.
     fn vote_result(&self, answer: &impl Fn(NodeId) -> Option<bool>) -> VoteResult {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return VoteResult::Won;
         }
         let (mut yes, mut unknown) = (0, 0);

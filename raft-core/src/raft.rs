@@ -2,6 +2,7 @@
 
 mod outputs;
 mod election;
+mod snapshots;
 mod replication;
 mod reads;
 mod transfer;
@@ -13,6 +14,7 @@ use alloc::vec::Vec;
 
 use crate::{
     config::Config,
+    configuration::Configuration,
     digest::Digest,
     entry::LogSlice,
     error::StartError,
@@ -22,10 +24,10 @@ use crate::{
     log::Log,
     message::Envelope,
     progress::Progress,
-    quorum::{Majority, Voters},
     read::{ReadId, ReadState},
     ready::SoftState,
     role::{Role, RoleKind},
+    snapshot::SnapshotMeta,
     write::{Incarnation, Writes},
 };
 
@@ -35,7 +37,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raft {
     config: Config,
-    voters: Voters,
+    configuration: Configuration,
     hard_state: HardState,
     log: Log,
     role: Role,
@@ -44,6 +46,8 @@ pub struct Raft {
     /// How long to wait for a leader; `None` until the driver has supplied it after a reset.
     election_timeout: Option<Ticks>,
     writes: Writes,
+    /// The latest that followers may be sent. It covers what was compacted.
+    snapshot: Option<SnapshotMeta>,
     /// What may leave with the next [`Ready`](crate::Ready).
     messages: Vec<Envelope>,
     read_states: Vec<ReadState>,
@@ -58,10 +62,17 @@ pub struct Raft {
 pub struct Recovered {
     /// Term and vote.
     pub hard_state: HardState,
-    /// The last commit index that was written. It may be behind what the replica had reached.
+    /// The last commit index that was written. It may be behind what the replica had reached, even behind what it
+    /// has compacted since.
     pub commit: LogIndex,
-    /// Who votes.
-    pub voters: Voters,
+    /// Who belonged to the cluster when everything up to [`applied`](Self::applied) had been applied: the
+    /// snapshot's configuration, for a state machine that starts from the snapshot.
+    pub configuration: Configuration,
+    /// The latest snapshot. What is compacted must be covered by one, or no follower could be sent it.
+    pub snapshot: Option<SnapshotMeta>,
+    /// What the state machine holds already; what the snapshot covers counts in any case. What lies behind it is
+    /// handed out to be applied.
+    pub applied: LogIndex,
     /// The log, all of it durable. Its `prev` is the last entry that was compacted away.
     pub log: LogSlice,
 }
@@ -72,9 +83,41 @@ impl Recovered {
         Self {
             hard_state: HardState::default(),
             commit: LogIndex(0),
-            voters: voters.into_iter().collect::<Majority>().into(),
+            configuration: Configuration::of_voters(voters),
+            snapshot: None,
+            applied: LogIndex(0),
             log: LogSlice::empty(EntryId::ORIGIN),
         }
+    }
+
+    /// What the state machine holds, with what no log can give it any more.
+    fn applied(&self) -> LogIndex {
+        let snapshot = self.snapshot.as_ref().map_or(LogIndex(0), |snapshot| snapshot.last.index);
+        self.applied.max(snapshot).max(self.log.prev().index)
+    }
+
+    /// Whether a replica can have written this.
+    fn validate(&self) -> Result<(), StartError> {
+        let (base, last) = (self.log.prev(), self.log.last());
+        if let Some(snapshot) = self.snapshot.as_ref().map(|snapshot| snapshot.last)
+            && self.log.after(snapshot.index).is_none_or(|rest| rest.prev() != snapshot)
+        {
+            return Err(StartError::SnapshotOutsideLog { snapshot, base, last });
+        }
+        if last.index < self.applied {
+            return Err(StartError::AppliedBeyondLog { applied: self.applied, last });
+        }
+        if last.index < self.commit {
+            return Err(StartError::CommitBeyondLog { commit: self.commit, last });
+        }
+        let term = self.hard_state.term();
+        if Term::MAX < term || LogIndex::MAX < last.index {
+            return Err(StartError::OutOfRange { term, last });
+        }
+        if term < last.term {
+            return Err(StartError::TermBehindLog { term, last });
+        }
+        Ok(())
     }
 }
 
@@ -85,24 +128,19 @@ impl Raft {
     /// When the settings make no sense, or what was recovered cannot have been written by a replica.
     pub fn new(config: Config, recovered: Recovered, incarnation: Incarnation) -> Result<Self, StartError> {
         config.validate()?;
-        let Recovered { hard_state, commit, voters, log } = recovered;
-        if commit < log.prev().index || log.last().index < commit {
-            return Err(StartError::CommitOutsideLog { commit, base: log.prev(), last: log.last() });
-        }
-        if Term::MAX < hard_state.term() || LogIndex::MAX < log.last().index {
-            return Err(StartError::OutOfRange { term: hard_state.term(), last: log.last() });
-        }
-        if hard_state.term() < log.last().term {
-            return Err(StartError::TermBehindLog { term: hard_state.term(), last: log.last() });
-        }
+        recovered.validate()?;
+        let applied = recovered.applied();
+        let Recovered { hard_state, commit, configuration, snapshot, applied: _, log } = recovered;
         Ok(Self {
-            voters,
+            configuration,
             hard_state,
-            log: Log::new(&log, commit),
+            // What is applied was committed, even if the commit index that says so was lost.
+            log: Log::new(&log, commit.max(applied), applied),
             role: Role::Follower { leader: None },
             election_elapsed: Ticks(0),
             election_timeout: None,
             writes: Writes::new(config.id, incarnation),
+            snapshot,
             messages: Vec::new(),
             read_states: Vec::new(),
             last_read: ReadId(0),
@@ -122,9 +160,9 @@ impl Raft {
         &self.config
     }
 
-    /// Who votes.
-    pub fn voters(&self) -> &Voters {
-        &self.voters
+    /// Who belongs to the cluster.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
     }
 
     /// Term and vote, as in memory.
@@ -149,6 +187,11 @@ impl Raft {
             Role::PreCandidate(_) | Role::Candidate(_) => None,
             Role::Leader(_) => Some(self.config.id),
         }
+    }
+
+    /// The entry before the first one of the log in memory: the last one that was compacted.
+    pub fn base(&self) -> EntryId {
+        self.log.base()
     }
 
     /// The last entry of the log in memory.
@@ -176,13 +219,18 @@ impl Raft {
         self.log.applied()
     }
 
-    /// A leader's view of the others; empty for anyone else.
-    pub fn peers(&self) -> impl Iterator<Item = (NodeId, &Progress)> {
-        let peers = match &self.role {
-            Role::Leader(leader) => leader.peers.as_slice(),
+    /// A leader's view of the members by ascending id, itself included if it is one; empty for anyone else.
+    pub fn members(&self) -> impl Iterator<Item = (NodeId, &Progress)> {
+        let members = match &self.role {
+            Role::Leader(leader) => leader.members.as_slice(),
             Role::Follower { .. } | Role::PreCandidate(_) | Role::Candidate(_) => &[],
         };
-        peers.iter().map(|(id, progress)| (*id, progress))
+        members.iter().map(|(id, progress)| (*id, progress))
+    }
+
+    /// A leader's view of the others, by ascending id; empty for anyone else.
+    pub fn peers(&self) -> impl Iterator<Item = (NodeId, &Progress)> {
+        self.members().filter(|(id, _)| *id != self.config.id)
     }
 
     /// To whom the leadership is being handed over.
@@ -210,13 +258,14 @@ impl Raft {
     pub fn state_digest(&self) -> u128 {
         let Self {
             config: _,
-            voters,
+            configuration,
             hard_state,
             log,
             role,
             election_elapsed,
             election_timeout,
             writes,
+            snapshot,
             messages,
             read_states,
             last_read,
@@ -224,13 +273,7 @@ impl Raft {
             events: _,
         } = self;
         let mut digest = Digest::default();
-        for voter in voters.incoming().voters() {
-            digest.node(Some(*voter));
-        }
-        digest.node(None);
-        for voter in voters.outgoing().into_iter().flat_map(|half| half.voters()) {
-            digest.node(Some(*voter));
-        }
+        digest.configuration(configuration);
         digest.number(hard_state.term().0);
         digest.node(hard_state.vote());
         log.digest(&mut digest);
@@ -238,6 +281,10 @@ impl Raft {
         digest.number(election_elapsed.0);
         digest.option(election_timeout.map(|ticks| ticks.0));
         writes.digest(&mut digest);
+        digest.flag(snapshot.is_some());
+        if let Some(snapshot) = snapshot {
+            digest.snapshot(snapshot);
+        }
         digest.number(messages.len() as u64);
         for envelope in messages {
             digest.envelope(envelope);
@@ -257,9 +304,12 @@ impl Raft {
 mod tests {
     use super::*;
     use crate::{
+        configuration::Leave,
         entry::{Entry, Payload},
         id::ByteCount,
         message::{Message, ReadPosition},
+        quorum::{Majority, Voters},
+        snapshot::SnapshotHandle,
         write::{Incarnation, Write},
     };
     use alloc::{
@@ -406,13 +456,19 @@ mod tests {
     fn every_field_shows_in_the_digest() {
         let changes: Vec<fn(&mut Raft)> = vec![
             |_| (),
-            |raft| raft.voters = [1, 2].into_iter().map(node).collect::<Majority>().into(),
+            |raft| raft.configuration = Configuration::of_voters([1, 2].map(node)),
+            |raft| raft.configuration = joint(&[], &[], Leave::Explicit),
+            |raft| raft.configuration = joint(&[], &[], Leave::Automatic),
+            |raft| raft.configuration = joint(&[6], &[], Leave::Automatic),
+            |raft| raft.configuration = joint(&[], &[4], Leave::Automatic),
+            |raft| raft.snapshot = Some(snapshot(0)),
+            |raft| raft.snapshot = Some(snapshot(1)),
+            |raft| raft.writes.restore(snapshot(1), LogIndex(2)),
             |raft| {
-                raft.voters = Voters::joint(
-                    raft.voters.incoming().clone(),
-                    [3].into_iter().map(node).collect::<Majority>(),
-                );
+                raft.log.applied_to(LogIndex(1));
+                raft.log.compact(LogIndex(1));
             },
+            |raft| raft.log.restore(EntryId::new(2, 3)),
             |raft| raft.hard_state = HardState::recovered(Term(3), Some(node(1))),
             |raft| raft.hard_state = HardState::recovered(Term(2), Some(node(2))),
             |raft| raft.hard_state = HardState::recovered(Term(2), None),
@@ -453,7 +509,9 @@ mod tests {
             |raft| leader(raft).reads.push(ReadId(2), LogIndex(1)),
             |raft| leader(raft).reads.park(ReadId(2)),
             |raft| assert_eq!(leader(raft).reads.confirm(ReadPosition(1)).count(), 1),
-            |raft| drop(leader(raft).peers.pop()),
+            |raft| drop(leader(raft).members.pop()),
+            |raft| peer(raft).become_snapshot(LogIndex(2)),
+            |raft| peer(raft).become_snapshot(LogIndex(3)),
             |raft| assert!(peer(raft).acknowledged(LogIndex(2))),
             |raft| peer(raft).become_probe(),
             |raft| peer(raft).recently_active ^= true,
@@ -472,6 +530,19 @@ mod tests {
         }
     }
 
+    /// Voters 1 to 3 in one half and 4 in the other, with these learners.
+    fn joint(learners: &[u64], learners_next: &[u64], leave: Leave) -> Configuration {
+        let set = |ids: &[u64]| ids.iter().copied().map(node).collect();
+        let half = |ids: &[u64]| ids.iter().copied().map(node).collect::<Majority>();
+        let voters = Voters::joint(half(&[1, 2, 3]), half(&[4]));
+        Configuration::new(voters, set(learners), set(learners_next), Some(leave)).expect("it is in order")
+    }
+
+    fn snapshot(handle: u64) -> SnapshotMeta {
+        let configuration = Configuration::of_voters([1, 2, 3].map(node));
+        SnapshotMeta { last: EntryId::new(2, 1), configuration, handle: SnapshotHandle(handle) }
+    }
+
     fn push(raft: &mut Raft, payload: Payload) {
         raft.log.push(Entry { term: Term(2), payload });
     }
@@ -482,7 +553,7 @@ mod tests {
     }
 
     fn peer(raft: &mut Raft) -> &mut Progress {
-        leader(raft).peer_mut(node(2)).expect("a member")
+        leader(raft).member_mut(node(2)).expect("a member")
     }
 
     /// What nobody decides by is no part of it.

@@ -103,8 +103,9 @@ impl Ballot {
 /// What a leader keeps (Figure 2, "Volatile state on leaders").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Leader {
-    /// The other members by ascending id. They are few: searching them in order is fastest.
-    pub(crate) peers: Vec<(NodeId, Progress)>,
+    /// Every member by ascending id, this server included as long as it is one. They are few: searching them in
+    /// order is fastest.
+    pub(crate) members: Vec<(NodeId, Progress)>,
     pub(crate) heartbeat_elapsed: Ticks,
     /// The entry with which the term began. Once it is committed, so is everything before it (§3.6.2).
     pub(crate) first_of_term: LogIndex,
@@ -114,18 +115,18 @@ pub(crate) struct Leader {
 }
 
 impl Leader {
-    pub(crate) fn peer(&self, id: NodeId) -> Option<&Progress> {
-        self.peers.iter().find(|(peer, _)| *peer == id).map(|(_, progress)| progress)
+    pub(crate) fn member(&self, id: NodeId) -> Option<&Progress> {
+        self.members.iter().find(|(member, _)| *member == id).map(|(_, progress)| progress)
     }
 
-    pub(crate) fn peer_mut(&mut self, id: NodeId) -> Option<&mut Progress> {
-        self.peers.iter_mut().find(|(peer, _)| *peer == id).map(|(_, progress)| progress)
+    pub(crate) fn member_mut(&mut self, id: NodeId) -> Option<&mut Progress> {
+        self.members.iter_mut().find(|(member, _)| *member == id).map(|(_, progress)| progress)
     }
 
     fn digest(&self, digest: &mut Digest) {
-        let Self { peers, heartbeat_elapsed, first_of_term, reads, transferee } = self;
-        digest.number(peers.len() as u64);
-        for (id, progress) in peers {
+        let Self { members, heartbeat_elapsed, first_of_term, reads, transferee } = self;
+        digest.number(members.len() as u64);
+        for (id, progress) in members {
             digest.number(id.number());
             progress.digest(digest);
         }

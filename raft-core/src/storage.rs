@@ -3,13 +3,14 @@
 use alloc::vec::Vec;
 
 use crate::{
+    configuration::Configuration,
     entry::{Entry, LogSlice},
     hard_state::HardState,
     id::{EntryId, LogIndex},
     message::Envelope,
-    quorum::Voters,
     raft::{Raft, Recovered},
     read::ReadState,
+    snapshot::SnapshotMeta,
     write::Write,
 };
 
@@ -31,6 +32,15 @@ pub trait Storage {
     fn recover(&self) -> Result<Recovered, Self::Error>;
 }
 
+/// What the state machine is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Apply<'a> {
+    /// To forget its state and become what this snapshot stands for.
+    Snapshot(&'a SnapshotMeta),
+    /// To apply these entries, which follow what it has applied.
+    Entries(&'a LogSlice),
+}
+
 /// Does everything a replica has to say, with a storage that blocks: persists, then sends, then applies. Returns
 /// the reads that were answered.
 ///
@@ -42,19 +52,22 @@ pub fn handle_ready<S: Storage>(
     raft: &mut Raft,
     storage: &mut S,
     mut send: impl FnMut(Envelope),
-    mut apply: impl FnMut(&LogSlice),
+    mut apply: impl FnMut(Apply<'_>),
 ) -> Result<Vec<ReadState>, S::Error> {
     let mut reads = Vec::new();
     while let Some(ready) = raft.ready() {
         ready.messages.into_iter().for_each(&mut send);
         if let Some(write) = ready.write {
             storage.persist(&write)?;
+            if let Some(snapshot) = write.snapshot() {
+                apply(Apply::Snapshot(snapshot));
+            }
             let durable = write.durable();
             durable.messages.into_iter().for_each(&mut send);
             raft.on_persisted(durable.receipt).expect("writes are acknowledged one by one, in order");
         }
         if let Some(committed) = ready.committed {
-            apply(&committed);
+            apply(Apply::Entries(&committed));
             raft.on_applied(committed.last().index).expect("entries are applied as they are handed out");
         }
         reads.extend(ready.reads);
@@ -67,7 +80,9 @@ pub fn handle_ready<S: Storage>(
 pub struct MemoryStorage {
     hard_state: HardState,
     commit: LogIndex,
-    voters: Voters,
+    configuration: Configuration,
+    snapshot: Option<SnapshotMeta>,
+    applied: LogIndex,
     prev: EntryId,
     entries: Vec<Entry>,
 }
@@ -75,8 +90,29 @@ pub struct MemoryStorage {
 impl MemoryStorage {
     /// Storage that holds this.
     pub fn new(recovered: Recovered) -> Self {
-        let Recovered { hard_state, commit, voters, log } = recovered;
-        Self { hard_state, commit, voters, prev: log.prev(), entries: log.entries().to_vec() }
+        let Recovered { hard_state, commit, configuration, snapshot, applied, log } = recovered;
+        let (prev, entries) = (log.prev(), log.entries().to_vec());
+        Self { hard_state, commit, configuration, snapshot, applied, prev, entries }
+    }
+
+    /// Keeps a snapshot of the state machine from now on, whose bytes are the driver's to keep. To be reported to
+    /// the replica afterwards ([`Raft::snapshot_available`]).
+    pub fn keep_snapshot(&mut self, snapshot: SnapshotMeta) {
+        self.configuration = snapshot.configuration.clone();
+        self.applied = snapshot.last.index;
+        self.snapshot = Some(snapshot);
+    }
+
+    /// Removes the entries up to `base` from the log, as the replica did ([`Raft::compact`], [`Raft::base`]).
+    pub fn compact(&mut self, base: EntryId) {
+        let count = self.count_up_to(base.index);
+        self.entries.drain(..count.min(self.entries.len()));
+        self.prev = base;
+    }
+
+    /// How many of the entries kept stand at or before `index`, if the log reaches there.
+    fn count_up_to(&self, index: LogIndex) -> usize {
+        usize::try_from(index.0.saturating_sub(self.prev.index.0)).unwrap_or(usize::MAX)
     }
 }
 
@@ -84,9 +120,13 @@ impl Storage for MemoryStorage {
     type Error = core::convert::Infallible;
 
     fn persist(&mut self, write: &Write) -> Result<(), Self::Error> {
+        if let Some(snapshot) = write.snapshot() {
+            self.keep_snapshot(snapshot.clone());
+            self.entries.clear();
+            self.prev = snapshot.last;
+        }
         if let Some(entries) = write.entries() {
-            let kept = entries.prev().index.0 - self.prev.index.0;
-            self.entries.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+            self.entries.truncate(self.count_up_to(entries.prev().index));
             self.entries.extend_from_slice(entries.entries());
         }
         self.hard_state = write.hard_state().unwrap_or(self.hard_state);
@@ -99,7 +139,9 @@ impl Storage for MemoryStorage {
         Ok(Recovered {
             hard_state: self.hard_state,
             commit: self.commit,
-            voters: self.voters.clone(),
+            configuration: self.configuration.clone(),
+            snapshot: self.snapshot.clone(),
+            applied: self.applied,
             log: log.expect("the entries of one replica's writes are in order"),
         })
     }

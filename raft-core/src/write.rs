@@ -60,6 +60,7 @@ use crate::{
     hard_state::HardState,
     id::{LogIndex, NodeId, Term},
     message::{Envelope, Message},
+    snapshot::SnapshotMeta,
 };
 
 /// The number of a write within an incarnation. The first is 1.
@@ -74,13 +75,14 @@ pub struct Incarnation(pub u64);
 /// State to make durable, with the messages that must wait for it.
 ///
 /// Writes are numbered without gaps, may be carried out side by side, and are acknowledged in order. All of one
-/// write must become durable at once or in this order: entries, hard state. It is not `Clone`: there is one
-/// claim to make about it.
+/// write must become durable at once or in this order: snapshot, entries, hard state. It is not `Clone`: there is
+/// one claim to make about it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Write {
     receipt: Receipt,
     hard_state: Option<HardState>,
     commit: LogIndex,
+    snapshot: Option<SnapshotMeta>,
     entries: Option<LogSlice>,
     gated: Vec<Envelope>,
 }
@@ -101,14 +103,21 @@ impl Write {
         self.commit
     }
 
-    /// Entries to append. They replace everything in storage from the first of them on.
+    /// A snapshot that takes the place of everything in storage, the log included. The write is durable once the
+    /// storage holds it, an empty log behind its last entry, and the state machine has been set to it: what is
+    /// handed out to be applied afterwards comes behind it.
+    pub fn snapshot(&self) -> Option<&SnapshotMeta> {
+        self.snapshot.as_ref()
+    }
+
+    /// Entries to append, behind the snapshot if there is one. They replace everything in storage from the first of them on.
     pub fn entries(&self) -> Option<&LogSlice> {
         self.entries.as_ref()
     }
 
     /// Whether anything in it must reach the disk. Without, it only keeps its messages behind earlier writes.
     pub fn is_empty(&self) -> bool {
-        self.hard_state.is_none() && self.entries.is_none()
+        self.hard_state.is_none() && self.snapshot.is_none() && self.entries.is_none()
     }
 
     /// The messages that wait for it, to look at.
@@ -198,6 +207,8 @@ pub(crate) struct Writes {
     under_way: VecDeque<UnderWay>,
     /// Whether term or vote have changed since they were last handed out.
     hard_state_dirty: bool,
+    /// For the next write.
+    snapshot: Option<SnapshotMeta>,
     /// Messages for the next write.
     gated: Vec<Envelope>,
 }
@@ -207,6 +218,8 @@ pub(crate) struct Writes {
 pub(crate) struct UnderWay {
     number: WriteNumber,
     has_hard_state: bool,
+    /// It carries a snapshot up to here.
+    pub(crate) snapshot: Option<LogIndex>,
     /// The log is durable up to here, once this write is. Lowered when the log is truncated meanwhile: an
     /// acknowledgement that comes late must not vouch for entries that were written over since.
     pub(crate) log_end: LogIndex,
@@ -220,6 +233,7 @@ impl Writes {
             last_number: WriteNumber(0),
             under_way: VecDeque::new(),
             hard_state_dirty: false,
+            snapshot: None,
             gated: Vec::new(),
         }
     }
@@ -235,6 +249,12 @@ impl Writes {
         }
     }
 
+    /// A snapshot takes the place of the log, of which storage may keep what was committed before, up to `commit`.
+    pub(crate) fn restore(&mut self, snapshot: SnapshotMeta, commit: LogIndex) {
+        self.log_truncated(commit);
+        self.snapshot = Some(snapshot);
+    }
+
     /// Whether term or vote are on their way to the disk still.
     pub(crate) fn hard_state_pending(&self) -> bool {
         self.hard_state_dirty || self.under_way.iter().any(|write| write.has_hard_state)
@@ -247,7 +267,7 @@ impl Writes {
 
     /// Whether there is anything to hand out, apart from entries.
     pub(crate) fn is_due(&self) -> bool {
-        self.hard_state_dirty || !self.gated.is_empty()
+        self.hard_state_dirty || self.snapshot.is_some() || !self.gated.is_empty()
     }
 
     /// Hands out the next write. `log_end` is the end of the log with `entries` in it.
@@ -261,11 +281,14 @@ impl Writes {
         self.last_number.0 += 1;
         let number = self.last_number;
         let has_hard_state = core::mem::take(&mut self.hard_state_dirty);
-        self.under_way.push_back(UnderWay { number, has_hard_state, log_end });
+        let snapshot = self.snapshot.take();
+        let snapshot_index = snapshot.as_ref().map(|snapshot| snapshot.last.index);
+        self.under_way.push_back(UnderWay { number, has_hard_state, snapshot: snapshot_index, log_end });
         Write {
             receipt: Receipt { node: self.node, incarnation: self.incarnation, number },
             hard_state: has_hard_state.then_some(hard_state),
             commit,
+            snapshot,
             entries,
             gated: core::mem::take(&mut self.gated),
         }
@@ -290,12 +313,18 @@ impl Writes {
 
     /// Leaves out numbers, which say how often something was written and not what is true.
     pub(crate) fn digest(&self, digest: &mut Digest) {
-        let Self { node: _, incarnation: _, last_number: _, under_way, hard_state_dirty, gated } = self;
+        let Self { node: _, incarnation: _, last_number: _, under_way, hard_state_dirty, snapshot, gated } =
+            self;
         digest.flag(*hard_state_dirty);
         digest.number(under_way.len() as u64);
-        for UnderWay { number: _, has_hard_state, log_end } in under_way {
+        for UnderWay { number: _, has_hard_state, snapshot, log_end } in under_way {
             digest.flag(*has_hard_state);
+            digest.option(snapshot.map(|index| index.0));
             digest.number(log_end.0);
+        }
+        digest.flag(snapshot.is_some());
+        if let Some(snapshot) = snapshot {
+            digest.snapshot(snapshot);
         }
         digest.number(gated.len() as u64);
         for envelope in gated {

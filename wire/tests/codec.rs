@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*};
 use raft_core::{
-    AppendOutcome, Entry, EntryId, Envelope, LogIndex, LogSlice, Message, NodeId, Payload, ReadPosition, Term,
+    AppendOutcome, Configuration, Entry, EntryId, Envelope, LogIndex, LogSlice, Message, NodeId, Payload,
+    ReadPosition, SnapshotHandle, SnapshotMeta, Term,
 };
 use raft_wire::{DecodeError, decode, encode};
 
@@ -66,6 +67,13 @@ fn message() -> impl Strategy<Value = Message> {
         (log_index(), read_position()).prop_map(|(commit, read)| Message::Heartbeat { commit, read }),
         read_position().prop_map(|read| Message::HeartbeatReply { read }),
         Just(Message::TimeoutNow),
+        (entry_id(), any::<u64>()).prop_map(|(last, handle)| Message::InstallSnapshot {
+            snapshot: SnapshotMeta {
+                last,
+                configuration: Configuration::of_voters(NodeId::new(handle)),
+                handle: SnapshotHandle(handle),
+            },
+        }),
     ]
 }
 

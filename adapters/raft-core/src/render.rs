@@ -1,6 +1,6 @@
 //! Messages of the core, in one line each.
 
-use raft_core::{AppendOutcome, Entry, EntryId, Envelope, Message, Payload};
+use raft_core::{AppendOutcome, Entry, EntryId, Envelope, Message, NodeId, Payload, SnapshotMeta};
 
 /// A message in one line; `command` renders what only a state machine can read.
 pub(crate) fn render(
@@ -42,5 +42,22 @@ pub(crate) fn render(
             format!("{kind} {term}{read}")
         }
         Message::TimeoutNow => format!("{kind} {term}"),
+        Message::InstallSnapshot { snapshot } => format!("{kind} {term} {}", render_snapshot(snapshot)),
     }
+}
+
+fn render_snapshot(SnapshotMeta { last, configuration, handle }: &SnapshotMeta) -> String {
+    let list =
+        |ids: &mut dyn Iterator<Item = NodeId>| ids.map(|id| id.to_string()).collect::<Vec<_>>().join(" ");
+    let voters = list(&mut configuration.voters().incoming().voters().iter().copied());
+    let mut text = format!("{} up to {last}, voters {voters}", handle.0);
+    if let Some(outgoing) = configuration.voters().outgoing() {
+        text += &format!(", outgoing {}", list(&mut outgoing.voters().iter().copied()));
+    }
+    for (name, ids) in [("learners", configuration.learners()), ("to learn", configuration.learners_next())] {
+        if !ids.is_empty() {
+            text += &format!(", {name} {}", list(&mut ids.iter().copied()));
+        }
+    }
+    text
 }

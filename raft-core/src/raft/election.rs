@@ -21,8 +21,11 @@ impl Raft {
         if self.role() == RoleKind::Leader {
             return Err(CampaignError::AlreadyLeader { term: self.term() });
         }
-        if !self.voters.contains(self.config.id) {
+        if !self.configuration.is_voter(self.config.id) {
             return Err(CampaignError::NotVoter { id: self.config.id });
+        }
+        if self.log.is_restoring() {
+            return Err(CampaignError::Restoring { snapshot: self.log.base() });
         }
         if Term::MAX <= self.term() {
             return Err(CampaignError::TermsExhausted { term: self.term() });
@@ -34,6 +37,11 @@ impl Raft {
         }
         self.assert_invariants();
         Ok(())
+    }
+
+    /// Whether this server may lead at all: it has a vote, and a log of its own to lead with.
+    pub(super) fn is_promotable(&self) -> bool {
+        self.configuration.is_voter(self.config.id) && !self.log.is_restoring()
     }
 
     /// Asks whether an election could be won. Changes nothing that others could see.
@@ -54,7 +62,7 @@ impl Raft {
 
     fn ask_voters(&mut self, term: Term, message: &Message) {
         let this = self.config.id;
-        let others = self.voters.iter().filter(|&voter| voter != this).collect::<Vec<_>>();
+        let others = self.configuration.voters().iter().filter(|&voter| voter != this).collect::<Vec<_>>();
         for voter in others {
             self.send_in(term, voter, message.clone());
         }
@@ -70,7 +78,7 @@ impl Raft {
             return;
         };
         ballot.record(voter, granted);
-        match (ballot.result(&self.voters), self.role()) {
+        match (ballot.result(self.configuration.voters()), self.role()) {
             (VoteResult::Pending, _) => (),
             (VoteResult::Won, RoleKind::PreCandidate) => self.start_election(false),
             (VoteResult::Won, _) => self.become_leader(),
@@ -157,7 +165,7 @@ impl Raft {
 
     /// The leader wants us to lead. It asked for the election itself, so nobody is surveyed first (§3.10).
     pub(super) fn on_timeout_now(&mut self) {
-        let eligible = self.voters.contains(self.config.id) && self.term() < Term::MAX;
+        let eligible = self.is_promotable() && self.term() < Term::MAX;
         if self.role() == RoleKind::Follower && eligible {
             self.start_election(true);
         }
@@ -184,6 +192,7 @@ impl Raft {
             | Message::RequestVoteReply { .. }
             | Message::AppendEntriesReply(_)
             | Message::HeartbeatReply { .. }
+            | Message::InstallSnapshot { .. }
             | Message::TimeoutNow => (),
         }
     }

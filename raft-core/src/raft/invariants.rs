@@ -20,7 +20,7 @@ impl Raft {
             Role::Leader(leader) => {
                 assert_eq!(self.hard_state.vote(), Some(self.config.id), "a leader voted for itself");
                 assert!(leader.first_of_term <= last.index, "a leader begins with an entry of its own");
-                for (_, progress) in &leader.peers {
+                for (_, progress) in &leader.members {
                     progress.assert_invariants();
                     assert!(progress.matched() <= last.index, "matched {} of {last}", progress.matched());
                 }

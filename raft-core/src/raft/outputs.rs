@@ -32,7 +32,10 @@ impl Raft {
         match message {
             // A leader's word. Its term and its vote were durable before anybody could vote for it, and its
             // entries count for it only once they are durable here too (§10.2.1).
-            Message::AppendEntries { .. } | Message::Heartbeat { .. } | Message::TimeoutNow => true,
+            Message::AppendEntries { .. }
+            | Message::Heartbeat { .. }
+            | Message::InstallSnapshot { .. }
+            | Message::TimeoutNow => true,
             // A vote for itself is in a candidate's request, and whoever grants it relies on the log it claims.
             Message::RequestVote { last, .. } => {
                 !self.writes.hard_state_pending() && last.index <= self.log.durable()
@@ -90,10 +93,13 @@ impl Raft {
     /// changed then, and the write still counts as not durable.
     pub fn on_persisted(&mut self, receipt: Receipt) -> Result<(), ReceiptError> {
         let write = self.writes.acknowledge(receipt)?;
+        if write.snapshot == Some(self.log.base().index) {
+            self.log.restored();
+        }
         self.log.persisted(write.log_end);
         match self.role() {
             RoleKind::Candidate if !self.writes.hard_state_pending() => self.count_own_vote(),
-            RoleKind::Leader => self.advance_commit(),
+            RoleKind::Leader => self.acknowledge_own(),
             RoleKind::Follower | RoleKind::PreCandidate | RoleKind::Candidate => (),
         }
         self.assert_invariants();
@@ -103,14 +109,27 @@ impl Raft {
     /// The state machine has applied everything up to `index`.
     ///
     /// # Errors
-    /// When `index` goes back, or beyond what was handed out.
+    /// When `index` goes back, or beyond what was handed out. (It may be behind a snapshot that was restored since.)
     pub fn on_applied(&mut self, index: LogIndex) -> Result<(), AppliedError> {
         let (applied, handed_out) = (self.log.applied(), self.log.handed_out());
+        if index < applied && index <= self.log.base().index {
+            // A snapshot has overtaken it.
+            return Ok(());
+        }
         if index < applied || handed_out < index {
             return Err(AppliedError { given: index, applied, handed_out });
         }
         self.log.applied_to(index);
         Ok(())
+    }
+
+    /// A leader's own log counts as far as it is durable.
+    fn acknowledge_own(&mut self) {
+        let (this, durable) = (self.config.id, self.log.durable());
+        let Role::Leader(leader) = &mut self.role else { return };
+        if leader.member_mut(this).is_some_and(|own| own.acknowledged(durable)) {
+            self.advance_commit();
+        }
     }
 
     /// Moves the commit index, if it is behind, and says so.

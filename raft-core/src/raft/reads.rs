@@ -49,7 +49,7 @@ impl Raft {
 
     pub(super) fn on_read_confirmed(&mut self, from: NodeId, position: ReadPosition) {
         let Role::Leader(leader) = &mut self.role else { return };
-        let Some(progress) = leader.peer_mut(from) else { return };
+        let Some(progress) = leader.member_mut(from) else { return };
         progress.read_confirmed = progress.read_confirmed.max(position);
         self.confirm_reads();
     }
@@ -58,8 +58,12 @@ impl Raft {
         let this = self.config.id;
         let Role::Leader(leader) = &mut self.role else { return };
         let own = leader.reads.last_position();
-        let confirmed = self.voters.agreed(|voter| {
-            if voter == this { own } else { leader.peer(voter).map_or(ReadPosition(0), |p| p.read_confirmed) }
+        let confirmed = self.configuration.voters().agreed(|voter| {
+            if voter == this {
+                own
+            } else {
+                leader.member(voter).map_or(ReadPosition(0), |p| p.read_confirmed)
+            }
         });
         if let Some(position) = confirmed {
             self.read_states.extend(leader.reads.confirm(position));

@@ -1,5 +1,7 @@
 //! Replication of the log (§3.5) and what is committed by it (§3.6.2).
 
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 
 use super::Raft;
@@ -10,7 +12,7 @@ use crate::{
     id::{ByteCount, EntryId, LogIndex, NodeId, Ticks},
     log::Appended,
     message::{AppendOutcome, Message, ReadPosition},
-    progress::{InflightLimits, Progress},
+    progress::{InflightLimits, Progress, ProgressState},
     read::ReadQueue,
     role::{Leader, Role},
 };
@@ -42,9 +44,13 @@ impl Raft {
     pub(super) fn become_leader(&mut self) {
         let next = self.log.last().index.next();
         let this = self.config.id;
-        let peers = self.voters.iter().filter(|&id| id != this).map(|id| (id, Progress::new(next))).collect();
+        let mut members: Vec<_> =
+            self.configuration.members().into_iter().map(|id| (id, Progress::new(next))).collect();
+        if let Some((_, own)) = members.iter_mut().find(|(id, _)| *id == this) {
+            own.become_own(self.log.durable());
+        }
         self.transition(Role::Leader(Leader {
-            peers,
+            members,
             heartbeat_elapsed: Ticks(0),
             first_of_term: next,
             reads: ReadQueue::default(),
@@ -70,8 +76,10 @@ impl Raft {
     pub(super) fn for_each_peer(&mut self, mut act: impl FnMut(&mut Self, NodeId)) {
         let mut position = 0;
         while let Role::Leader(leader) = &self.role {
-            let Some(&(peer, _)) = leader.peers.get(position) else { break };
-            act(self, peer);
+            let Some(&(peer, _)) = leader.members.get(position) else { break };
+            if peer != self.config.id {
+                act(self, peer);
+            }
             position += 1;
         }
     }
@@ -81,7 +89,7 @@ impl Raft {
     pub(super) fn send_append(&mut self, to: NodeId, even_if_empty: bool) -> bool {
         let (limits, commit) = (self.inflight_limits(), self.log.commit());
         let Role::Leader(leader) = &mut self.role else { return false };
-        let Some(progress) = leader.peer_mut(to) else { return false };
+        let Some(progress) = leader.member_mut(to) else { return false };
         if progress.is_paused() {
             return false;
         }
@@ -93,7 +101,7 @@ impl Raft {
         } else {
             self.log.term(prev).map(|term| LogSlice::empty(EntryId { term, index: prev }))
         };
-        let Some(entries) = entries else { return false };
+        let Some(entries) = entries else { return self.send_snapshot(to) };
         if entries.is_empty() && !even_if_empty {
             return false;
         }
@@ -128,7 +136,7 @@ impl Raft {
     /// Takes a follower's answer to entries.
     pub(super) fn on_append_reply(&mut self, from: NodeId, outcome: AppendOutcome) {
         let Role::Leader(leader) = &mut self.role else { return };
-        let Some(progress) = leader.peer_mut(from) else { return };
+        let Some(progress) = leader.member_mut(from) else { return };
         progress.recently_active = true;
         match outcome {
             AppendOutcome::Matched { index } => self.on_append_matched(from, index),
@@ -140,18 +148,24 @@ impl Raft {
 
     fn on_append_matched(&mut self, from: NodeId, index: LogIndex) {
         let Role::Leader(leader) = &mut self.role else { return };
-        let Some(progress) = leader.peer_mut(from) else { return };
+        let Some(progress) = leader.member_mut(from) else { return };
         let found = progress.is_probing() && index == progress.matched();
         if !progress.acknowledged(index) && !found {
             return;
         }
-        if progress.is_probing() {
-            progress.become_replicate();
+        match progress.state() {
+            ProgressState::Probe => progress.become_replicate(),
+            // Whatever it has restored, the log goes on from there.
+            ProgressState::Snapshot { .. } if self.log.base().index <= progress.matched() => {
+                progress.become_probe();
+                progress.become_replicate();
+            }
+            ProgressState::Snapshot { .. } | ProgressState::Replicate(_) => (),
         }
         let commit = self.log.commit();
         self.advance_commit();
         let Role::Leader(leader) = &mut self.role else { return };
-        let Some(progress) = leader.peer_mut(from) else { return };
+        let Some(progress) = leader.member_mut(from) else { return };
         if commit == self.log.commit() && progress.can_learn_commit(commit) {
             self.send_append(from, true);
         }
@@ -164,7 +178,7 @@ impl Raft {
         // The follower has skipped what cannot match by its own log; we skip what cannot match by ours.
         let next_probe = self.log.last_possible_match(hint).map_or(hint.index, |id| id.index);
         let Role::Leader(leader) = &mut self.role else { return };
-        let Some(progress) = leader.peer_mut(from) else { return };
+        let Some(progress) = leader.member_mut(from) else { return };
         if progress.rejected(probed, next_probe) {
             self.record(Event::AppendRejected { follower: from, probed });
             self.send_append(from, true);
@@ -174,12 +188,10 @@ impl Raft {
     /// Commits what a quorum has made durable, if its last entry is of the current term: entries of earlier terms
     /// are committed only along with one of these (§3.6.2, Figure 8).
     pub(super) fn advance_commit(&mut self) {
-        let (this, durable) = (self.config.id, self.log.durable());
         let Role::Leader(leader) = &self.role else { return };
         let first_of_term = leader.first_of_term;
-        let agreed = self.voters.agreed_index(|voter| {
-            if voter == this { durable } else { leader.peer(voter).map_or(LogIndex(0), Progress::matched) }
-        });
+        let voters = self.configuration.voters();
+        let agreed = voters.agreed_index(|voter| leader.member(voter).map_or(LogIndex(0), Progress::matched));
         if agreed < first_of_term || !self.commit_to(agreed) {
             return;
         }
@@ -193,7 +205,7 @@ impl Raft {
         self.for_each_peer(|raft, peer| {
             let Role::Leader(leader) = &mut raft.role else { return };
             let read = leader.reads.latest();
-            let Some(progress) = leader.peer_mut(peer) else { return };
+            let Some(progress) = leader.member_mut(peer) else { return };
             // The follower's log may end anywhere behind what it has acknowledged.
             let commit = commit.min(progress.matched());
             progress.commit_told(commit);
@@ -209,7 +221,7 @@ impl Raft {
     pub(super) fn on_heartbeat_reply(&mut self, from: NodeId, read: Option<ReadPosition>) {
         let last = self.log.last().index;
         let Role::Leader(leader) = &mut self.role else { return };
-        let Some(progress) = leader.peer_mut(from) else { return };
+        let Some(progress) = leader.member_mut(from) else { return };
         progress.recently_active = true;
         progress.resume();
         // Whatever was lost on the way is sent again, or probed for.

@@ -7,7 +7,7 @@ use crate::{
     entry::LogSlice,
     error::StepError,
     event::Event,
-    id::{LogIndex, NodeId, Term, Ticks},
+    id::{EntryId, LogIndex, NodeId, Term, Ticks},
     message::{AppendOutcome, Envelope, Message, ReadPosition},
     role::Role,
 };
@@ -47,7 +47,7 @@ impl Raft {
         match message {
             // These speak of a term that nobody has entered.
             Message::RequestPreVote { .. } | Message::RequestPreVoteReply { granted: true } => (),
-            Message::AppendEntries { .. } | Message::Heartbeat { .. } => {
+            Message::AppendEntries { .. } | Message::Heartbeat { .. } | Message::InstallSnapshot { .. } => {
                 self.become_follower(*term, Some(*from));
             }
             Message::RequestPreVoteReply { granted: false }
@@ -78,6 +78,10 @@ impl Raft {
             }
             Message::HeartbeatReply { read } => self.on_heartbeat_reply(from, read),
             Message::TimeoutNow => self.on_timeout_now(),
+            Message::InstallSnapshot { snapshot } => {
+                self.heard_from_leader(from);
+                self.on_install_snapshot(from, snapshot);
+            }
         }
     }
 
@@ -116,6 +120,7 @@ impl Raft {
         match message {
             Message::AppendEntries { entries, commit: _ } => self.validate_append(*from, *term, entries),
             Message::Heartbeat { commit, read: _ } => self.validate_heartbeat(*from, *term, *commit),
+            Message::InstallSnapshot { snapshot } => self.validate_snapshot(*from, *term, snapshot.last),
             Message::AppendEntriesReply(outcome) => {
                 self.validate_member(*from)?;
                 self.validate_append_reply(*from, *term, *outcome)
@@ -132,7 +137,7 @@ impl Raft {
     }
 
     fn validate_member(&self, from: NodeId) -> Result<(), StepError> {
-        if self.voters.contains(from) { Ok(()) } else { Err(StepError::UnknownPeer { from }) }
+        if self.configuration.contains(from) { Ok(()) } else { Err(StepError::UnknownPeer { from }) }
     }
 
     /// A term has one leader (Figure 3, Election Safety).
@@ -171,6 +176,22 @@ impl Raft {
         let last = self.log.last();
         if self.term() <= term && last.index < commit {
             return Err(StepError::CommitBeyondLog { commit, last });
+        }
+        Ok(())
+    }
+
+    fn validate_snapshot(&self, from: NodeId, term: Term, last: EntryId) -> Result<(), StepError> {
+        if last.term == Term(0) || last.index == LogIndex(0) || LogIndex::MAX <= last.index {
+            return Err(StepError::ImpossibleSnapshot { last });
+        }
+        if term < last.term {
+            return Err(StepError::EntriesFromTheFuture { last, term });
+        }
+        self.validate_leader(from, term)?;
+        let commit = self.log.commit();
+        let conflicts = self.log.term(last.index).is_some_and(|term| term != last.term);
+        if self.term() <= term && last.index <= commit && conflicts {
+            return Err(StepError::ConflictsWithCommitted { entry: last, commit });
         }
         Ok(())
     }

@@ -40,7 +40,7 @@ impl Raft {
             let heartbeat = until(self.config.heartbeat_interval, leader.heartbeat_elapsed);
             return Some(Ticks(heartbeat.min(until(self.config.election_timeout, self.election_elapsed))));
         }
-        let timeout = self.election_timeout.filter(|_| self.voters.contains(self.config.id))?;
+        let timeout = self.election_timeout.filter(|_| self.is_promotable())?;
         Some(Ticks(until(timeout, self.election_elapsed)))
     }
 
@@ -69,9 +69,9 @@ impl Raft {
             return;
         }
         let due = self.election_timeout.is_some_and(|timeout| timeout <= self.election_elapsed);
-        if due && self.voters.contains(self.config.id) {
+        if due && self.is_promotable() {
             self.election_elapsed = Ticks(0);
-            // Refused only when no terms are left, which leaves nothing to do.
+            // If it is refused, it is tried again when the timer has run once more.
             let _ = self.campaign();
         }
     }
@@ -97,11 +97,12 @@ impl Raft {
     fn check_quorum(&mut self) {
         let this = self.config.id;
         let Role::Leader(leader) = &mut self.role else { return };
-        let active = self.voters.vote_result(|voter| {
-            Some(voter == this || leader.peer(voter).is_some_and(|progress| progress.recently_active))
-        });
-        for (_, progress) in &mut leader.peers {
-            progress.recently_active = false;
+        let active = self
+            .configuration
+            .voters()
+            .vote_result(|voter| Some(leader.member(voter).is_some_and(|progress| progress.recently_active)));
+        for (id, progress) in &mut leader.members {
+            progress.recently_active = *id == this;
         }
         if active != VoteResult::Won {
             self.record(Event::QuorumLost { term: self.term() });

@@ -24,7 +24,7 @@ impl Raft {
         if to == self.config.id {
             return Err(TransferError::AlreadyLeader { to });
         }
-        if !self.voters.contains(to) {
+        if !self.configuration.is_voter(to) {
             return Err(TransferError::NotVoter { to });
         }
         match leader.transferee.replace(to) {
@@ -45,7 +45,7 @@ impl Raft {
     pub(super) fn complete_transfer(&mut self, peer: NodeId) -> bool {
         let last = self.log.last().index;
         let Role::Leader(leader) = &self.role else { return false };
-        let caught_up = leader.peer(peer).map(Progress::matched) == Some(last);
+        let caught_up = leader.member(peer).map(Progress::matched) == Some(last);
         let due = leader.transferee == Some(peer) && caught_up;
         if due {
             self.send(peer, Message::TimeoutNow);

@@ -1,12 +1,16 @@
 //! A cluster driven by hand. Nothing happens by itself: messages wait until a test delivers, drops or
 //! repeats them, and the writes of a slow disk wait until a test makes them durable.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    rc::Rc,
+};
 
 use raft_core::{
     AppendOutcome, Config, Entry, EntryId, Envelope, HardState, Incarnation, LogIndex, LogSlice,
-    MemoryStorage, Message, NodeId, Payload, Raft, ReadPosition, ReadState, Recovered, RoleKind, StepError,
-    Storage, Term, Ticks, Write,
+    MemoryStorage, Message, NodeId, Payload, Raft, ReadPosition, ReadState, Recovered, RoleKind,
+    SnapshotHandle, SnapshotMeta, StepError, Storage, Term, Ticks, Write,
 };
 
 /// Servers, and the messages between them.
@@ -26,10 +30,15 @@ struct Server {
     /// Whether writes wait for [`Cluster::flush`].
     slow_disk: bool,
     writes: VecDeque<Write>,
+    /// What the state machine was given, snapshots included.
     applied: Vec<(EntryId, Payload)>,
+    snapshots: Snapshots,
     reads: Vec<ReadState>,
     lives: u64,
 }
+
+/// The bytes of all snapshots: what a state machine had been given. The handle is the position.
+type Snapshots = Rc<RefCell<Vec<Vec<(EntryId, Payload)>>>>;
 
 /// The settings of the paper: neither pre-vote nor check-quorum.
 pub(crate) fn plain(config: &mut Config) {
@@ -57,6 +66,7 @@ impl Cluster {
     /// A cluster of servers in `term` that have not voted, with logs whose entries have these terms.
     pub(crate) fn with_logs(term: u64, logs: &[&[u64]], configure: impl Fn(&mut Config)) -> Self {
         let size = logs.len() as u64;
+        let snapshots = Snapshots::default();
         let servers = (1..=size).zip(logs).map(|(id, log)| {
             let mut config = Config::new(node(id));
             configure(&mut config);
@@ -65,7 +75,7 @@ impl Cluster {
                 log: slice(EntryId::ORIGIN, log),
                 ..Recovered::founding((1..=size).map(node))
             };
-            (id, Server::new(config, recovered))
+            (id, Server::new(config, recovered, Rc::clone(&snapshots)))
         });
         Self { servers: servers.collect(), mail: Vec::new(), cut_off: BTreeSet::new() }
     }
@@ -101,7 +111,7 @@ impl Cluster {
     /// The term of each entry of the log.
     pub(crate) fn log(&self, id: u64) -> Vec<u64> {
         let raft = self.raft(id);
-        (1..=raft.last().index.0)
+        (raft.base().index.0 + 1..=raft.last().index.0)
             .map_while(|index| raft.entry_term(LogIndex(index)))
             .map(|term| term.0)
             .collect()
@@ -239,6 +249,26 @@ impl Cluster {
         self.post(sent);
     }
 
+    /// Takes a snapshot of all that the server has applied.
+    pub(crate) fn take_snapshot(&mut self, id: u64) -> SnapshotMeta {
+        self.server_mut(id).take_snapshot()
+    }
+
+    /// Takes a snapshot, and keeps no entry that it covers.
+    pub(crate) fn compact(&mut self, id: u64) -> SnapshotMeta {
+        let snapshot = self.take_snapshot(id);
+        self.compact_to(id, snapshot.last.index.0);
+        snapshot
+    }
+
+    /// Compacts the log and what is on the disk.
+    pub(crate) fn compact_to(&mut self, id: u64, to: u64) {
+        let server = self.server_mut(id);
+        let raft = server.raft.as_mut().expect("a server that runs");
+        raft.compact(LogIndex(to)).expect("a snapshot covers it");
+        server.disk.compact(raft.base());
+    }
+
     /// Ends a server's life. What was not durable is lost.
     pub(crate) fn crash(&mut self, id: u64) {
         let server = self.server_mut(id);
@@ -253,6 +283,9 @@ impl Cluster {
         let recovered = self.disk(id);
         let server = self.server_mut(id);
         server.lives += 1;
+        if let Some(snapshot) = &recovered.snapshot {
+            server.install(snapshot);
+        }
         let raft = Raft::new(server.config.clone(), recovered, Incarnation(server.lives));
         server.raft = Some(raft.expect("what a replica wrote"));
         let sent = server.do_outputs();
@@ -261,7 +294,7 @@ impl Cluster {
 }
 
 impl Server {
-    fn new(config: Config, recovered: Recovered) -> Self {
+    fn new(config: Config, recovered: Recovered, snapshots: Snapshots) -> Self {
         let raft = Raft::new(config.clone(), recovered.clone(), Incarnation(1)).expect("a sound beginning");
         Self {
             config,
@@ -270,6 +303,7 @@ impl Server {
             slow_disk: false,
             writes: VecDeque::new(),
             applied: Vec::new(),
+            snapshots,
             reads: Vec::new(),
             lives: 1,
         }
@@ -294,10 +328,32 @@ impl Server {
         sent
     }
 
+    /// Sets the state machine to a snapshot.
+    fn install(&mut self, snapshot: &SnapshotMeta) {
+        let position = usize::try_from(snapshot.handle.0).expect("a small number");
+        self.applied = self.snapshots.borrow()[position].clone();
+    }
+
+    /// Takes a snapshot of what is applied.
+    fn take_snapshot(&mut self) -> SnapshotMeta {
+        let raft = self.raft.as_mut().expect("a server that runs");
+        let (last, _) = *self.applied.last().expect("something is applied");
+        let configuration = raft.configuration().clone();
+        let handle = SnapshotHandle(self.snapshots.borrow().len() as u64);
+        self.snapshots.borrow_mut().push(self.applied.clone());
+        let snapshot = SnapshotMeta { last, configuration, handle };
+        self.disk.keep_snapshot(snapshot.clone());
+        raft.snapshot_available(snapshot.clone()).expect("a later snapshot of what is applied");
+        snapshot
+    }
+
     /// Makes the oldest write durable and returns the messages that waited for it.
     fn flush(&mut self) -> Vec<Envelope> {
         let write = self.writes.pop_front().expect("a write that waits");
         self.disk.persist(&write).expect("it never fails");
+        if let Some(snapshot) = write.snapshot() {
+            self.install(snapshot);
+        }
         let durable = write.durable();
         let raft = self.raft.as_mut().expect("a server that runs");
         raft.on_persisted(durable.receipt).expect("the oldest write");

@@ -8,9 +8,9 @@ use proptest::{
     test_runner::{RngSeed, TestRunner},
 };
 use raft_core::{
-    AppendOutcome, ByteCount, Config, Entry, EntryId, Envelope, HardState, Incarnation, LogIndex, LogSlice,
-    Majority, Message, NodeId, Payload, Raft, ReadPosition, Receipt, Recovered, RoleKind, Term, Ticks,
-    Voters, Write,
+    AppendOutcome, ByteCount, Config, Configuration, Entry, EntryId, Envelope, HardState, Incarnation, Leave,
+    LogIndex, LogSlice, Majority, Message, NodeId, Payload, Raft, ReadPosition, Receipt, Recovered, RoleKind,
+    SnapshotHandle, SnapshotMeta, SnapshotOutcome, Term, Ticks, Voters, Write,
 };
 
 use crate::cluster::{node, slice};
@@ -25,6 +25,8 @@ enum Action {
     },
     /// A peer answers the last request sent to it as the replica would like it.
     Answer(Index),
+    /// A peer lacks the entries that it was sent something behind, and everything before.
+    Reject(Index),
     /// Entries arrive that fit the log, this far before its end.
     AppendNearEnd {
         from: NodeId,
@@ -53,6 +55,16 @@ enum Action {
         incarnation: u64,
     },
     Applied(u64),
+    SnapshotAvailable(SnapshotMeta),
+    /// A snapshot of all that is applied is taken.
+    TakeSnapshot,
+    Compact(u64),
+    /// The log is compacted up to this far before the snapshot's last entry.
+    CompactNearSnapshot(u64),
+    ReportSnapshot {
+        peer: NodeId,
+        outcome: SnapshotOutcome,
+    },
     /// The state machine applies all it was handed.
     ApplyAll,
 }
@@ -106,6 +118,7 @@ fn message() -> impl Strategy<Value = Message> {
         1 => (number(), read()).prop_map(|(commit, read)| Message::Heartbeat { commit: LogIndex(commit), read }),
         1 => read().prop_map(|read| Message::HeartbeatReply { read }),
         1 => Just(Message::TimeoutNow),
+        1 => snapshot().prop_map(|snapshot| Message::InstallSnapshot { snapshot }),
     ]
 }
 
@@ -124,6 +137,7 @@ fn action() -> impl Strategy<Value = Action> {
         12 => (envelope(), any::<bool>())
             .prop_map(|(envelope, in_current_term)| Action::Step { envelope, in_current_term }),
         12 => any::<Index>().prop_map(Action::Answer),
+        4 => any::<Index>().prop_map(Action::Reject),
         6 => (server(), 0..3u64, 0..2u64, 0..3usize, number()).prop_map(
             |(from, before, terms_later, entries, commit)| {
                 Action::AppendNearEnd { from, before, terms_later, entries, commit }
@@ -142,27 +156,51 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (server(), 0..3u64).prop_map(|(id, incarnation)| Action::ForeignReceipt { id, incarnation }),
         1 => number().prop_map(Action::Applied),
         2 => Just(Action::ApplyAll),
+        1 => snapshot().prop_map(Action::SnapshotAvailable),
+        2 => Just(Action::TakeSnapshot),
+        1 => number().prop_map(Action::Compact),
+        2 => (0..3u64).prop_map(Action::CompactNearSnapshot),
+        1 => (server(), proptest::sample::select(vec![SnapshotOutcome::Sent, SnapshotOutcome::Failed]))
+            .prop_map(|(peer, outcome)| Action::ReportSnapshot { peer, outcome }),
     ]
 }
 
-fn voters() -> impl Strategy<Value = Voters> {
+fn configuration() -> impl Strategy<Value = Configuration> {
     let half = |ids: &[u64]| ids.iter().copied().map(node).collect::<Majority>();
-    let choices: Vec<Voters> = vec![
-        half(&[1]).into(),
-        half(&[1, 2, 3]).into(),
-        half(&[1, 2, 3]).into(),
-        half(&[1, 2, 3, 4]).into(),
-        half(&[2, 3]).into(),
-        half(&[]).into(),
-        Voters::joint(half(&[1, 2, 3]), half(&[2, 3, 4])),
-        Voters::joint(half(&[2, 3, 4]), half(&[1])),
+    let simple = |voters: &[u64], learners: &[u64]| {
+        let learners = learners.iter().copied().map(node).collect();
+        Configuration::new(half(voters).into(), learners, [].into(), None).expect("it is in order")
+    };
+    let joint = |incoming: &[u64], outgoing: &[u64], leave| {
+        let voters = Voters::joint(half(incoming), half(outgoing));
+        Configuration::new(voters, [].into(), [].into(), Some(leave)).expect("it is in order")
+    };
+    let choices: Vec<Configuration> = vec![
+        simple(&[1], &[]),
+        simple(&[1, 2, 3], &[]),
+        simple(&[1, 2, 3], &[]),
+        simple(&[1, 2, 3], &[4]),
+        simple(&[1, 2, 3, 4], &[]),
+        simple(&[2, 3], &[]),
+        simple(&[2, 3], &[1]),
+        simple(&[], &[]),
+        joint(&[1, 2, 3], &[2, 3, 4], Leave::Automatic),
+        joint(&[2, 3, 4], &[1], Leave::Explicit),
     ];
     proptest::sample::select(choices)
 }
 
+fn snapshot() -> impl Strategy<Value = SnapshotMeta> {
+    (entry_id(), configuration()).prop_map(|(last, configuration)| SnapshotMeta {
+        last,
+        configuration,
+        handle: SnapshotHandle(0),
+    })
+}
+
 prop_compose! {
     fn replica()(
-        voters in voters(),
+        configuration in configuration(),
         switches in any::<[bool; 4]>(),
         max_message_bytes in proptest::sample::select(vec![0, 3, 1 << 20]),
         max_inflight_messages in 1..4usize,
@@ -185,7 +223,9 @@ prop_compose! {
         let recovered = Recovered {
             hard_state: HardState::recovered(Term(term), None),
             commit: LogIndex(base + committed.min(log.len() as u64)),
-            voters,
+            configuration,
+            snapshot: None,
+            applied: LogIndex(0),
             log: slice(EntryId::new(base.min(1), base), &log),
         };
         Raft::new(config, recovered, Incarnation(1)).expect("a sound beginning")
@@ -227,10 +267,26 @@ impl<'a> Driver<'a> {
                     self.attempt(|raft| raft.step(answer));
                 }
             }
+            Action::Reject(which) => {
+                self.take_ready();
+                let is_append = |sent: &&Envelope| matches!(sent.message, Message::AppendEntries { .. });
+                let appends: Vec<_> = self.sent.iter().filter(is_append).collect();
+                if !appends.is_empty()
+                    && let Envelope { from, to, term, message: Message::AppendEntries { entries, .. } } =
+                        appends[which.index(appends.len())]
+                {
+                    let probed = entries.prev().index;
+                    let outcome = AppendOutcome::Mismatched { probed, hint: EntryId::ORIGIN };
+                    let message = Message::AppendEntriesReply(outcome);
+                    let answer = Envelope { from: *to, to: *from, term: *term, message };
+                    self.attempt(|raft| raft.step(answer));
+                }
+            }
             Action::AppendNearEnd { from, before, terms_later, entries, commit } => {
                 let index = LogIndex(self.raft.last().index.0.saturating_sub(before));
                 let prev = self.raft.entry_term(index).map(|term| EntryId { term, index });
                 let prev = prev.unwrap_or(self.raft.last());
+                let entries = if prev.index < LogIndex(u64::MAX >> 2) { entries } else { 0 };
                 let term = self.raft.term().0.saturating_add(terms_later).clamp(1, Term::MAX.0);
                 let message = Message::AppendEntries {
                     entries: slice(prev, &vec![term; entries]),
@@ -280,8 +336,30 @@ impl<'a> Driver<'a> {
                 }
             }
             Action::Applied(index) => self.attempt(|raft| raft.on_applied(LogIndex(index))),
+            Action::SnapshotAvailable(snapshot) => self.attempt(|raft| raft.snapshot_available(snapshot)),
+            Action::TakeSnapshot => {
+                let index = self.raft.applied();
+                if let Some(term) = self.raft.entry_term(index) {
+                    let configuration = self.raft.configuration().clone();
+                    let last = EntryId { term, index };
+                    let snapshot = SnapshotMeta { last, configuration, handle: SnapshotHandle(1) };
+                    self.attempt(|raft| raft.snapshot_available(snapshot));
+                }
+            }
+            Action::Compact(to) => self.attempt(|raft| raft.compact(LogIndex(to))),
+            Action::CompactNearSnapshot(before) => {
+                let last = self.raft.snapshot().map_or(0, |snapshot| snapshot.last.index.0);
+                let compacted = self.raft.base();
+                self.attempt(|raft| raft.compact(LogIndex(last.saturating_sub(before))));
+                if compacted != self.raft.base() {
+                    count(&self.reached.compacted);
+                }
+            }
+            Action::ReportSnapshot { peer, outcome } => {
+                self.attempt(|raft| raft.report_snapshot(peer, outcome));
+            }
             Action::ApplyAll => {
-                if self.raft.applied() < self.handed_out {
+                if self.raft.applied() < self.handed_out && self.raft.base().index <= self.handed_out {
                     self.raft.on_applied(self.handed_out).expect("as handed out");
                 }
             }
@@ -324,6 +402,10 @@ impl<'a> Driver<'a> {
                 Message::AppendEntriesReply(AppendOutcome::Matched { index: entries.last().index })
             }
             Message::Heartbeat { read, .. } => Message::HeartbeatReply { read },
+            Message::InstallSnapshot { snapshot } => {
+                count(&self.reached.snapshot_sent);
+                Message::AppendEntriesReply(AppendOutcome::Matched { index: snapshot.last.index })
+            }
             Message::RequestPreVoteReply { .. }
             | Message::RequestVoteReply { .. }
             | Message::AppendEntriesReply(_)
@@ -349,6 +431,9 @@ struct Reached {
     in_role: [Cell<u64>; 4],
     committed_as_leader: Cell<u64>,
     truncated: Cell<u64>,
+    compacted: Cell<u64>,
+    snapshot_sent: Cell<u64>,
+    restored: Cell<u64>,
 }
 
 fn count(counter: &Cell<u64>) {
@@ -369,7 +454,11 @@ fn nothing_that_happens_makes_a_replica_panic() {
         let mut driver = Driver::new(raft, &reached);
         for action in actions {
             let (last, commit) = (driver.raft.last(), driver.raft.commit());
+            let base = driver.raft.base();
             driver.act(action);
+            if base != driver.raft.base() && driver.raft.applied() < driver.raft.base().index {
+                count(&reached.restored);
+            }
             count(&reached.in_role[driver.raft.role() as usize]);
             if driver.raft.role() == RoleKind::Leader && commit < driver.raft.commit() {
                 count(&reached.committed_as_leader);
@@ -387,5 +476,12 @@ fn nothing_that_happens_makes_a_replica_panic() {
         assert!(5_000 < times, "{times} times in the role of {role:?}");
     }
     assert!(300 < reached.committed_as_leader.get(), "{} commits", reached.committed_as_leader.get());
+    for (name, times) in [
+        ("compactions", &reached.compacted),
+        ("snapshots sent", &reached.snapshot_sent),
+        ("snapshots restored", &reached.restored),
+    ] {
+        assert!(40 < times.get(), "{} {name}", times.get());
+    }
     assert!(500 < reached.truncated.get(), "{} truncations", reached.truncated.get());
 }

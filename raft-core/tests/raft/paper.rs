@@ -8,12 +8,13 @@ mod safety;
 mod repetition;
 mod transfer;
 mod disruption;
+mod compaction;
 mod check_quorum;
 mod reads;
 mod pre_votes;
 mod parallel_writes;
 
-use raft_core::{LogIndex, RoleKind, Term};
+use raft_core::{Configuration, LogIndex, Raft, RoleKind, SnapshotHandle, SnapshotMeta, Term};
 
 use crate::cluster::{
     Cluster, append, at, envelope, heartbeat, heartbeat_reply, matched, mismatched, node, plain, pre_vote,

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use raft_core::{
-    AppendOutcome, ByteCount, EntryId, Envelope, LogIndex, Message, Payload, Raft, ReadId, ReadState,
-    RoleKind, Term,
+    AppendOutcome, ByteCount, EntryId, Envelope, LogIndex, LogSlice, Message, Payload, Progress,
+    ProgressState, Raft, ReadId, ReadState, RoleKind, SnapshotOutcome, Term,
 };
 
 use crate::cluster::{Cluster, node, ticks};
@@ -44,6 +44,8 @@ struct Truth {
     /// For each read under way the commit index that it must not be behind.
     reads: BTreeMap<(u64, ReadId), LogIndex>,
     reads_answered: u64,
+    compactions: u64,
+    snapshots_sent: u64,
 }
 
 impl Truth {
@@ -67,7 +69,7 @@ impl Truth {
         let leader = *self.leaders.entry(raft.term()).or_insert(id);
         assert_eq!(leader, id, "two leaders in {}", raft.term());
         for (&index, &(entry, seen_in)) in &self.committed {
-            if seen_in < raft.term() {
+            if seen_in < raft.term() && raft.base().index <= index {
                 assert_eq!(raft.entry_term(index), Some(entry.term), "{id} leads without {entry}");
             }
         }
@@ -81,9 +83,9 @@ impl Truth {
         };
         let entry = EntryId { term, index: raft.commit() };
         let ids = cluster.ids();
-        let holders = ids.iter().filter(|&&other| cluster.disk(other).log.iter().any(|(id, _)| id == entry));
+        let holders = ids.iter().filter(|&&other| holds(&cluster.disk(other).log, entry));
         assert!(ids.len() < 2 * holders.count(), "{id} has committed {entry}, which no majority holds");
-        for index in (1..=raft.commit().0).map(LogIndex) {
+        for index in (raft.base().index.0.max(1)..=raft.commit().0).map(LogIndex) {
             let entry = EntryId { term: raft.entry_term(index).expect("it is in the log"), index };
             let (known, _) = *self.committed.entry(index).or_insert((entry, raft.term()));
             assert_eq!(known, entry, "{id} has committed another entry");
@@ -116,14 +118,22 @@ impl Truth {
     }
 }
 
-/// Log Matching: two logs that hold the same entry are equal up to it.
+/// Whether a log holds a committed entry, or a snapshot in its place.
+fn holds(log: &LogSlice, entry: EntryId) -> bool {
+    entry.index < log.prev().index || entry == log.prev() || log.iter().any(|(id, _)| id == entry)
+}
+
+/// Log Matching: two logs that hold the same entry are equal up to it, as far as neither is compacted.
 fn check_log_matching(cluster: &Cluster, running: &[u64]) {
-    let logs: Vec<Vec<u64>> = running.iter().map(|&id| cluster.log(id)).collect();
-    for (position, left) in logs.iter().enumerate() {
-        for right in &logs[position + 1..] {
-            let same = left.iter().zip(right).rposition(|(left, right)| left == right);
-            let same = same.map_or(0, |last| last + 1);
-            assert_eq!(left[..same], right[..same]);
+    for (position, &left) in running.iter().enumerate() {
+        for &right in &running[position + 1..] {
+            let (left, right) = (cluster.raft(left), cluster.raft(right));
+            let first = left.base().index.max(right.base().index);
+            let last = left.last().index.min(right.last().index);
+            let both = (first.0..=last.0)
+                .map(LogIndex)
+                .map(|index| left.entry_term(index) == right.entry_term(index));
+            assert!(both.is_sorted_by(|before, after| after <= before), "{left:?} {right:?}");
         }
     }
 }
@@ -194,7 +204,7 @@ impl Run {
     fn step(&mut self) {
         let ids = self.cluster.ids();
         let id = self.dice.pick(&ids);
-        let dice = self.dice.roll(200);
+        let dice = self.dice.roll(202);
         match dice {
             0..100 if !self.cluster.mail.is_empty() => self.deliver_one(),
             _ if !self.cluster.is_running(id) => self.restart_at_last(id),
@@ -213,6 +223,7 @@ impl Run {
                 let _ = self.act(id, Raft::campaign);
             }
             198 => self.crash_at_times(id),
+            199 => self.compact(id),
             _ => self.cut_off_or_heal(id),
         }
         self.truth.check(&mut self.cluster);
@@ -262,12 +273,40 @@ impl Run {
             }
             raft.tick();
         });
+        self.give_up_snapshots(id);
     }
 
     fn read(&mut self, id: u64) {
         let least = self.truth.committed.keys().next_back().copied().unwrap_or_default();
         if let Ok(read) = self.act(id, Raft::read_index) {
             self.truth.reads.insert((id, read), least);
+        }
+    }
+
+    /// Takes a snapshot, and keeps a few of the entries that it covers, or none.
+    fn compact(&mut self, id: u64) {
+        let raft = self.cluster.raft(id);
+        let known = raft.snapshot().map_or(LogIndex(0), |snapshot| snapshot.last.index);
+        if known < raft.applied() && raft.base().index <= raft.applied() {
+            let last = self.cluster.take_snapshot(id).last.index.0;
+            let to = last.saturating_sub(self.dice.roll(4));
+            if self.cluster.raft(id).base().index.0 < to {
+                self.cluster.compact_to(id, to);
+                self.truth.compactions += 1;
+            }
+        }
+    }
+
+    /// Transmissions of snapshots are reported as failed now and then, whatever became of them.
+    fn give_up_snapshots(&mut self, id: u64) {
+        let is_pending = |progress: &Progress| matches!(progress.state(), ProgressState::Snapshot { .. });
+        let pending = self.cluster.raft(id).peers().filter(|(_, progress)| is_pending(progress));
+        for peer in pending.map(|(peer, _)| peer).collect::<Vec<_>>() {
+            self.truth.snapshots_sent += 1;
+            if self.dice.percent(10) {
+                self.act(id, |raft| raft.report_snapshot(peer, SnapshotOutcome::Failed))
+                    .expect("it is pending");
+            }
         }
     }
 
@@ -321,16 +360,15 @@ impl Run {
 
     fn agrees(&self, ids: &[u64]) -> bool {
         let leads = ids.iter().any(|&id| self.cluster.raft(id).role() == RoleKind::Leader);
-        let (log, commit) = (self.cluster.log(ids[0]), self.cluster.commit(ids[0]));
-        let all_committed = commit == log.len() as u64;
-        let equal = |&id: &u64| (self.cluster.log(id), self.cluster.commit(id)) == (log.clone(), commit);
-        leads && all_committed && ids.iter().all(equal)
+        let end = |&id: &u64| (self.cluster.raft(id).last(), self.cluster.commit(id));
+        let (last, commit) = end(&ids[0]);
+        leads && last.index.0 == commit && ids.iter().all(|id| end(id) == (last, commit))
     }
 }
 
 #[test]
 fn a_cluster_is_safe_in_any_weather_and_agrees_in_calm() {
-    let (mut elections, mut applied, mut reads) = (0, 0, 0);
+    let (mut elections, mut applied, mut reads, mut compactions, mut snapshots) = (0, 0, 0, 0, 0);
     for seed in 0..150 {
         let mut run = Run::new(seed);
         for _ in 0..3000 {
@@ -340,9 +378,13 @@ fn a_cluster_is_safe_in_any_weather_and_agrees_in_calm() {
         elections += run.truth.leaders.len();
         applied += run.truth.applied.len();
         reads += run.truth.reads_answered;
+        compactions += run.truth.compactions;
+        snapshots += run.truth.snapshots_sent;
     }
     // A storm in which nothing happens proves nothing.
     assert!(500 < elections, "{elections} elections");
     assert!(2500 < applied, "{applied} entries");
     assert!(600 < reads, "{reads} reads");
+    assert!(1000 < compactions, "{compactions} compactions");
+    assert!(200 < snapshots, "{snapshots} snapshots under way");
 }

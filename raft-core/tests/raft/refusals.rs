@@ -2,9 +2,9 @@
 //! can have written. A refusal changes nothing.
 
 use raft_core::{
-    ByteCount, CampaignError, Config, ConfigError, Entry, EntryId, Envelope, HardState, Incarnation,
-    LogIndex, LogSlice, Message, Payload, ProposeError, Raft, ReadPosition, Recovered, StartError, StepError,
-    Term,
+    ByteCount, CampaignError, Config, ConfigError, Configuration, Entry, EntryId, Envelope, HardState,
+    Incarnation, LogIndex, LogSlice, Message, Payload, ProposeError, Raft, ReadPosition, Recovered,
+    SnapshotHandle, SnapshotMeta, StartError, StepError, Term,
 };
 
 use crate::cluster::{
@@ -133,12 +133,11 @@ fn a_start_needs_a_log_with_its_commit_index_and_a_term_as_late_as_the_log() {
         Raft::new(Config::new(node(1)), recovered, Incarnation(1)).map(|_| ())
     };
     let log = || slice(at(1, 3), &[1, 2]);
-    let outside =
-        |commit| StartError::CommitOutsideLog { commit: LogIndex(commit), base: at(1, 3), last: at(2, 5) };
-    for commit in [0, 2, 6, u64::MAX] {
-        assert_eq!(start(2, commit, log()), Err(outside(commit)));
+    for commit in [6, u64::MAX] {
+        let beyond = StartError::CommitBeyondLog { commit: LogIndex(commit), last: at(2, 5) };
+        assert_eq!(start(2, commit, log()), Err(beyond));
     }
-    for commit in [3, 5] {
+    for commit in [0, 2, 3, 5] {
         assert_eq!(start(2, commit, log()), Ok(()));
     }
     assert_eq!(start(1, 3, log()), Err(StartError::TermBehindLog { term: Term(1), last: at(2, 5) }));
@@ -146,6 +145,34 @@ fn a_start_needs_a_log_with_its_commit_index_and_a_term_as_late_as_the_log() {
     let beyond = |term, last| Err(StartError::OutOfRange { term: Term(term), last });
     assert_eq!(start(1, far.index.0, LogSlice::empty(far)), beyond(1, far));
     assert_eq!(start(u64::MAX, 3, log()), beyond(u64::MAX, at(2, 5)));
+}
+
+/// What a snapshot covers must be where the log begins, or in it.
+#[test]
+fn a_start_needs_a_log_that_fits_the_snapshot() {
+    let start = |snapshot: EntryId, applied| {
+        let configuration = Configuration::of_voters([1, 2, 3].map(node));
+        let snapshot = SnapshotMeta { last: snapshot, configuration, handle: SnapshotHandle(0) };
+        let recovered = Recovered {
+            hard_state: HardState::recovered(Term(2), None),
+            commit: LogIndex(0),
+            snapshot: Some(snapshot),
+            applied: LogIndex(applied),
+            log: slice(at(1, 3), &[1, 2]),
+            ..Recovered::founding([1, 2, 3].map(node))
+        };
+        let raft = Raft::new(Config::new(node(1)), recovered, Incarnation(1))?;
+        Ok((raft.applied().0, raft.commit().0))
+    };
+    for snapshot in [at(1, 2), at(2, 3), at(2, 4), at(1, 5), at(2, 6)] {
+        let error = StartError::SnapshotOutsideLog { snapshot, base: at(1, 3), last: at(2, 5) };
+        assert_eq!(start(snapshot, 0), Err(error));
+    }
+    assert_eq!(start(at(1, 3), 0), Ok((3, 3)));
+    assert_eq!(start(at(1, 4), 0), Ok((4, 4)));
+    assert_eq!(start(at(1, 4), 5), Ok((5, 5)));
+    let beyond = StartError::AppliedBeyondLog { applied: LogIndex(6), last: at(2, 5) };
+    assert_eq!(start(at(1, 4), 6), Err(beyond));
 }
 
 #[test]

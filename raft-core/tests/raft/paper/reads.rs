@@ -8,7 +8,7 @@ const fn confirmed(read: u64, index: u64) -> ReadState {
 }
 
 fn read(cluster: &mut Cluster) {
-    cluster.act(1, raft_core::Raft::read_index).expect("it leads");
+    cluster.act(1, Raft::read_index).expect("it leads");
 }
 
 /// The leader may have been deposed without noticing: a majority must say that it was not.
@@ -147,7 +147,7 @@ fn alone_it_is_a_quorum() {
 #[test]
 fn a_follower_says_who_leads() {
     let mut cluster = Cluster::new(3);
-    let read = |raft: &mut raft_core::Raft| raft.read_index();
+    let read = |raft: &mut Raft| raft.read_index();
     assert_eq!(cluster.act(2, read), Err(ReadError::NotLeader { leader: None }));
     cluster.elect(1);
     assert_eq!(cluster.act(2, read), Err(ReadError::NotLeader { leader: Some(node(1)) }));
