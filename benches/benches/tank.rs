@@ -1,7 +1,23 @@
-//! Whole randomized runs, with every fault and every check: events per second.
+//! The tank: whole randomized runs with every fault and every check, and quiet clusters with no check at all beside the
+//! least that a simulation needs.
+
+use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use wavetank::run::{self, Keep};
+use wavetank::{
+    chance::{Door, Random},
+    network::NetworkOptions,
+    program::Program,
+    run::{self, Keep},
+    tank::{Tank, TankOptions},
+    time::Span,
+    trace::Trace,
+};
+use wavetank_benches::{
+    bare_process::Bare,
+    heap::{ELECTION_TIMEOUT_TICKS, HEARTBEAT_TICKS, Heap},
+};
+use wavetank_process::RaftOptions;
 
 fn random_run(c: &mut Criterion) {
     let mut group = c.benchmark_group("random_run");
@@ -22,5 +38,46 @@ fn one_run(implementation: &str, seed: u64) -> u64 {
     run::run_seed(implementation, seed, Keep::default()).expect("it comes with the tank").events
 }
 
-criterion_group!(benches, random_run);
+/// How much virtual time goes by in one iteration.
+const MILLISECONDS: u64 = 1_000;
+
+/// Virtual seconds: so many elements a second are so many virtual seconds per second.
+fn quiet(c: &mut Criterion) {
+    let mut group = c.benchmark_group("virtual_second_of_3");
+    group.throughput(Throughput::Elements(MILLISECONDS / 1_000)).sample_size(20);
+    for proposals in [0, 1, 10] {
+        group.bench_function(BenchmarkId::new("tank", format!("{proposals} per ms")), |b| {
+            let mut tank = tank(proposals);
+            b.iter(|| tank.run_to(tank.now() + Span::from_millis(MILLISECONDS)));
+        });
+        group.bench_function(BenchmarkId::new("bare heap", format!("{proposals} per ms")), |b| {
+            let mut heap = Heap::new(proposals);
+            b.iter(|| heap.run(MILLISECONDS));
+        });
+    }
+    group.finish();
+}
+
+/// The cluster of [`Heap`], in the tank, without checks.
+fn tank(proposals_per_millisecond: u64) -> Tank {
+    let options = TankOptions {
+        raft: RaftOptions {
+            election_timeout_ticks: ELECTION_TIMEOUT_TICKS,
+            heartbeat_ticks: HEARTBEAT_TICKS,
+            pre_vote: false,
+            check_quorum: false,
+            ..RaftOptions::default()
+        },
+        network: NetworkOptions {
+            latency_min: Span::from_millis(1),
+            latency_mean: Span::from_micros(5_500),
+            ..NetworkOptions::default()
+        },
+        ..TankOptions::default()
+    };
+    let program: Arc<dyn Program> = Arc::new(Bare { proposals_per_millisecond });
+    Tank::new(options, &[program], Vec::new(), Door::new(Random::new(1)), Trace::default())
+}
+
+criterion_group!(benches, random_run, quiet);
 criterion_main!(benches);

@@ -7,6 +7,8 @@
 mod core_replica;
 mod peer_replica;
 pub mod count;
+pub mod heap;
+pub mod bare_process;
 
 use std::mem;
 

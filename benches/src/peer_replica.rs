@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use raft::{
-    Config, RawNode, eraftpb,
+    Config, RawNode, StateRole, eraftpb,
     eraftpb::{Message, MessageType},
     storage::MemStorage,
 };
@@ -16,6 +16,27 @@ pub struct PeerReplica {
 }
 
 impl PeerReplica {
+    /// A replica with these times, in ticks.
+    pub fn timed(id: u64, size: u64, election_ticks: usize, heartbeat_ticks: usize) -> Self {
+        let config = Config {
+            id,
+            election_tick: election_ticks,
+            heartbeat_tick: heartbeat_ticks,
+            max_size_per_msg: 1 << 20,
+            max_inflight_msgs: 256,
+            ..Config::default()
+        };
+        let voters = (1..=size).collect::<Vec<_>>();
+        let storage = MemStorage::new_with_conf_state((voters, Vec::new()));
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        Self { node: RawNode::new(&config, storage, &logger).expect("a sound configuration") }
+    }
+
+    /// Whether it leads.
+    pub fn leads(&self) -> bool {
+        self.node.raft.state == StateRole::Leader
+    }
+
     fn send_all(messages: Vec<Message>, send: &mut impl FnMut(u64, Message)) {
         messages.into_iter().for_each(|message| send(message.to, message));
     }
@@ -35,19 +56,8 @@ impl Replica for PeerReplica {
     type Message = Message;
 
     fn start(id: u64, size: u64) -> Self {
-        let config = Config {
-            id,
-            // Nothing here waits for a timer.
-            election_tick: 1_000_000,
-            heartbeat_tick: 1,
-            max_size_per_msg: 1 << 20,
-            max_inflight_msgs: 256,
-            ..Config::default()
-        };
-        let voters = (1..=size).collect::<Vec<_>>();
-        let storage = MemStorage::new_with_conf_state((voters, Vec::new()));
-        let logger = slog::Logger::root(slog::Discard, slog::o!());
-        Self { node: RawNode::new(&config, storage, &logger).expect("a sound configuration") }
+        // Nothing here waits for a timer.
+        Self::timed(id, size, 1_000_000, 1)
     }
 
     fn campaign(&mut self) {
