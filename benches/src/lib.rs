@@ -6,7 +6,6 @@
 
 mod core_replica;
 mod peer_replica;
-pub mod count;
 pub mod heap;
 pub mod bare_process;
 

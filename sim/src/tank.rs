@@ -348,7 +348,7 @@ impl Tank {
         self.events += 1;
         self.events_at_now += 1;
         let [a, b, c, d] = words;
-        self.fingerprint.absorb(&[self.now.0, kind, a, b, c, d]);
+        self.fingerprint.absorb([self.now.0, kind, a, b, c, d]);
         if LIVELOCK_EVENTS < self.events_at_now {
             let message =
                 format!("{LIVELOCK_EVENTS} events have happened at {} and time does not go on", self.now);

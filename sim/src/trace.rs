@@ -108,13 +108,15 @@ pub struct Fingerprint(pub u128);
 
 impl Fingerprint {
     /// Takes in what happened.
-    pub(crate) fn absorb(&mut self, words: &[u64]) {
-        let mut bytes = Vec::with_capacity(16 + 8 * words.len());
-        bytes.extend_from_slice(&self.0.to_le_bytes());
-        for word in words {
-            bytes.extend_from_slice(&word.to_le_bytes());
+    pub(crate) fn absorb<const WORDS: usize>(&mut self, words: [u64; WORDS]) {
+        let mut bytes = [[0; 8]; 10];
+        let bytes = &mut bytes[..2 + WORDS];
+        let (before, after) = bytes.split_at_mut(2);
+        before.as_flattened_mut().copy_from_slice(&self.0.to_le_bytes());
+        for (place, word) in after.iter_mut().zip(words) {
+            *place = word.to_le_bytes();
         }
-        self.0 = xxh3_128(&bytes);
+        self.0 = xxh3_128(bytes.as_flattened());
     }
 }
 

@@ -13,7 +13,7 @@ impl Tank {
         let before = self.cluster[position].observation.replace(now);
         let [a, b] = halves(now.digest);
         let [c, d] = halves(now.machine_digest);
-        self.fingerprint.absorb(&[position as u64, a, b, c, d, now.commit.0, now.applied.0]);
+        self.fingerprint.absorb([position as u64, a, b, c, d, now.commit.0, now.applied.0]);
         let led = before.is_some_and(|before| before.role == Role::Leader && before.term == now.term);
         self.tally.elections += u64::from(now.role == Role::Leader && !led);
         if self.trace.is_kept()

@@ -3,13 +3,14 @@
 //! `--gate` also holds `raft-core` to its share of what the other needs. Exit codes: 0 all is well, 1 a share is
 //! exceeded, 2 something could not be counted.
 
+mod count;
+
 use std::process::ExitCode;
 
 use clap::Parser;
-use wavetank_benches::{
-    Batch,
-    count::{CountError, Implementation, Operation},
-};
+use wavetank_benches::Batch;
+
+use crate::count::{CountError, Implementation, Operation};
 
 /// Instructions and allocations per operation, of raft-core and of the raft crate. The same on every run.
 #[derive(Parser)]

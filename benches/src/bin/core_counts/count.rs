@@ -10,12 +10,11 @@ use std::{
 };
 
 use bytes::Bytes;
-
-use crate::{Batch, Cluster, CoreReplica, PeerReplica, Replica};
+use wavetank_benches::{Batch, Cluster, CoreReplica, PeerReplica, Replica};
 
 /// An operation whose cost is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
+pub(crate) enum Operation {
     /// A batch of commands is committed and applied on three replicas.
     Commit {
         /// The length of a command.
@@ -50,7 +49,7 @@ impl fmt::Display for Operation {
 
 impl Operation {
     /// Every operation that is counted.
-    pub fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for bytes in [16, 256, 4_096] {
             all.push(Self::Commit { bytes, count: 1, batch: Batch::AtOnce });
@@ -65,7 +64,7 @@ impl Operation {
     }
 
     /// How many commands it commits, or how often it does what it does: its cost is divided by this.
-    pub const fn parts(self) -> u64 {
+    pub(crate) const fn parts(self) -> u64 {
         match self {
             Self::Commit { count, .. } => count,
             Self::IdleTick { .. } | Self::Election { .. } => 1,
@@ -102,7 +101,7 @@ impl Operation {
 
 /// An implementation that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Implementation {
+pub(crate) enum Implementation {
     /// This project's.
     RaftCore,
     /// TiKV's `raft` crate.
@@ -125,7 +124,7 @@ impl Implementation {
     }
 
     /// How many allocations a part of an operation costs, in hundredths.
-    pub fn allocations(self, operation: Operation) -> u64 {
+    pub(crate) fn allocations(self, operation: Operation) -> u64 {
         let mut work = self.prepare(operation);
         // What is allocated once and kept is not the operation's.
         work(operation.repetitions());
@@ -137,7 +136,7 @@ impl Implementation {
     ///
     /// # Errors
     /// When valgrind cannot be run, or does not say.
-    pub fn instructions(self, operation: Operation) -> Result<u64, CountError> {
+    pub(crate) fn instructions(self, operation: Operation) -> Result<u64, CountError> {
         let position =
             Operation::all().iter().position(|known| *known == operation).expect("it is one of all");
         let count = |rounds| self.instructions_of(position, rounds);
@@ -159,7 +158,7 @@ impl Implementation {
     }
 
     /// Does an operation as often as it is measured, so many times over: what runs under valgrind.
-    pub fn work(self, operation: Operation, rounds: u64) {
+    pub(crate) fn work(self, operation: Operation, rounds: u64) {
         let mut work = self.prepare(operation);
         (0..rounds).for_each(|_| work(operation.repetitions()));
     }
@@ -167,7 +166,7 @@ impl Implementation {
 
 /// Instructions could not be counted.
 #[derive(Debug)]
-pub enum CountError {
+pub(crate) enum CountError {
     /// Valgrind could not be started.
     Valgrind(io::Error),
     /// It ran, and did not say how many there were.
