@@ -21,7 +21,7 @@
 //! "#;
 //! let scenario = wavetank::scenario::parse("election.ron", file).map_err(|mistake| println!("{mistake}")).unwrap();
 //! let outcome = wavetank::scenario::play(&scenario, &programs);
-//! assert_eq!(outcome.verdict, wavetank::run::Verdict::Pass);
+//! assert_eq!(outcome.verdict, Ok(wavetank::run::Verdict::Pass));
 //! ```
 //!
 //! # The language
@@ -31,9 +31,12 @@
 //! `scenario/play.rs`; to add an expectation, add a [`Condition`].
 
 mod names;
+mod wording;
 mod mistake;
+mod scene;
 mod condition;
 mod step;
+mod validate;
 mod play;
 
 use std::{fs, path::Path};
@@ -45,7 +48,7 @@ pub use condition::Condition;
 pub use mistake::Mistake;
 pub use names::{ClientName, Fate, Kind, Messages, Party, RoleName, Server};
 pub use play::{Outcome, play, play_negated};
-pub use step::Step;
+pub use step::{Call, Step};
 
 use crate::{network::NetworkOptions, tank::TankOptions, time::Span};
 use mistake::Place;
@@ -164,7 +167,7 @@ pub fn load(path: &Path) -> Result<Scenario, Mistake> {
 pub fn parse(path: &str, source: &str) -> Result<Scenario, Mistake> {
     let options = ron::Options::default()
         .with_default_extension(Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES);
-    let whole = Place { start: 0, end: source.len() };
+    let whole = Place::whole(source);
     let file: File<'_> =
         options.from_str(source).map_err(|error| Mistake::syntax(path, source, whole, &error))?;
     let mut script = Vec::with_capacity(file.script.len());
@@ -172,7 +175,7 @@ pub fn parse(path: &str, source: &str) -> Result<Scenario, Mistake> {
         let (place, remark) = Place::of(source, raw.get_ron());
         let step = options
             .from_str(place.text(source))
-            .map_err(|error| Mistake::syntax(path, source, place, &error))?;
+            .map_err(|error| Mistake::step(path, source, place, &error))?;
         script.push(Scripted { step, place, remark });
     }
     let name =
@@ -185,82 +188,6 @@ pub fn parse(path: &str, source: &str) -> Result<Scenario, Mistake> {
         cluster: file.cluster,
         script,
     };
-    scenario.validate()?;
+    validate::validate(&scenario)?;
     Ok(scenario)
-}
-
-impl Scenario {
-    fn mistake(&self, place: Place, title: impl Into<String>, label: impl Into<String>) -> Mistake {
-        Mistake::new(&self.path, &self.source, place, title, label)
-    }
-
-    /// Whether everything it names exists.
-    fn validate(&self) -> Result<(), Mistake> {
-        let Cluster { voters, clients, .. } = self.cluster;
-        let whole = |word| Place::find(&self.source, Place { start: 0, end: self.source.len() }, word);
-        if !(1..=9).contains(&voters) {
-            return Err(self.mistake(
-                whole("voters"),
-                format!("a cluster of {voters}"),
-                "expected 1 to 9 voters",
-            ));
-        }
-        if 9 < clients {
-            return Err(self.mistake(
-                whole("clients"),
-                format!("{clients} clients"),
-                "expected at most 9 clients",
-            ));
-        }
-        if self.cluster.election_timeout_ticks <= self.cluster.heartbeat_ticks
-            || self.cluster.heartbeat_ticks == 0
-            || self.cluster.tick == Span::ZERO
-            || self.cluster.client_timeout == Span::ZERO
-            || self.cluster.max_inflight_messages == 0
-        {
-            return Err(self.mistake(
-                whole("cluster"),
-                "these settings make no sense",
-                "expected heartbeat_ticks of at least 1, a longer election_timeout_ticks, and nothing else of zero",
-            ));
-        }
-        if self.story.trim().is_empty() {
-            return Err(self.mistake(
-                whole("story"),
-                "no story",
-                "expected what the scenario shows, in a sentence",
-            ));
-        }
-        for Scripted { step, place, remark: _ } in &self.script {
-            for name in step.servers().into_iter().filter_map(Server::number) {
-                if voters < name {
-                    let title = format!("there is no n{name}");
-                    let place = Place::find(&self.source, *place, &format!("n{name}"));
-                    return Err(self.mistake(
-                        place,
-                        title,
-                        format!("expected a server from n1 to n{voters}"),
-                    ));
-                }
-            }
-            for client in step.clients() {
-                if clients < client.number() {
-                    let name = format!("c{}", client.number());
-                    let place = Place::find(&self.source, *place, &name);
-                    let expected = match clients {
-                        0 => "the cluster has no clients; set `clients` in `cluster`".to_owned(),
-                        _ => format!(
-                            "expected a client from c1 to c{clients}; `clients` in `cluster` sets how many"
-                        ),
-                    };
-                    return Err(self.mistake(place, format!("there is no {name}"), expected));
-                }
-            }
-        }
-        if !self.steps().any(|step| matches!(step, Step::Expect(_) | Step::RunUntil { .. })) {
-            let script = whole("script");
-            return Err(self.mistake(script, "nothing is expected", "expected at least one `expect(..)`"));
-        }
-        Ok(())
-    }
 }

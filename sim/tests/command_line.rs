@@ -285,14 +285,30 @@ fn scenarios_pass_fail_or_are_mistaken() {
     wavetank(&["run", &fails, &passes]).exited(1).says("FAILED  fails: ").says("passed  passes\n");
     wavetank(&["run", &mistaken, &passes]).exited(2).says("passed  passes\n").complains("mistaken.ron:1:");
     let told = wavetank(&["run", &mistaken, &fails, &passes, "--json"]).exited(1).json();
-    assert_eq!(told.len(), 3, "{told:?}");
-    assert_keys(&told[0], &["file", "name", "hash", "events", "violation"]);
-    assert_eq!((&told[0]["verdict"], &told[1]["verdict"]), (&"fail".into(), &"pass".into()));
+    assert_eq!(told.len(), 4, "{told:?}");
+    let verdicts: Vec<_> = told[..3].iter().map(|line| &line["verdict"]).collect();
+    assert_eq!(verdicts, ["mistake", "fail", "pass"]);
+    assert_eq!(told[0]["file"], *mistaken);
+    assert_eq!((&told[0]["mistake"]["line"], &told[0]["mistake"]["text"]), (&1.into(), &"champagne".into()));
+    assert_keys(&told[1], &["file", "name", "hash", "events", "violation"]);
     let summary =
         serde_json::json!({"scenarios": 3, "passed": 1, "failed": 1, "inconclusive": 0, "mistaken": 1});
-    assert_eq!(told[2], summary);
+    assert_eq!(told[3], summary);
     let traced = wavetank(&["run", &passes, "--trace"]).exited(0);
     traced.says("# campaign(n1)").says("RequestVote");
+}
+
+#[test]
+fn a_step_that_cannot_be_taken_is_bad_input_and_no_violation() {
+    let stuck = file("stuck.ron", &PASSES.replace("expect(", "deliver(to: c1), expect("));
+    let told = wavetank(&["run", &stuck, "--trace"]).exited(2);
+    told.says("# deliver(to: c1)").says("1 with mistakes").complains("no such message");
+    let told = wavetank(&["run", &stuck, "--json"]).exited(2).json();
+    assert_eq!(
+        (&told[0]["verdict"], &told[0]["mistake"]["text"]),
+        (&"mistake".into(), &"deliver(to: c1)".into())
+    );
+    assert_keys(&told[0], &["hash", "events"]);
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::{fmt, io};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use ron::error::{Position, SpannedError};
 
+use super::wording;
+
 /// A place in a file: a range of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -29,6 +31,11 @@ impl Place {
     fn of_slice(source: &str, trimmed: &str) -> Self {
         let start = trimmed.as_ptr().addr().saturating_sub(source.as_ptr().addr()).min(source.len());
         Self { start, end: (start + trimmed.len()).min(source.len()) }
+    }
+
+    /// The whole of a file.
+    pub(super) fn whole(source: &str) -> Self {
+        Self { start: 0, end: source.len() }
     }
 
     pub(super) fn text(self, source: &str) -> &str {
@@ -65,8 +72,11 @@ impl Place {
     }
 }
 
-/// How long the word, or else the single character, at the beginning of a text is.
+/// How long the word, the quoted text, or else the single character, at the beginning of a text is.
 fn word_len(text: &str) -> usize {
+    if let Some(quoted) = text.strip_prefix('"').and_then(|rest| rest.find('"')) {
+        return quoted + 2;
+    }
     let word = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     if 0 < word { word } else { text.chars().next().map_or(0, char::len_utf8) }
 }
@@ -111,7 +121,18 @@ impl Mistake {
     /// What the reader of the file format found wrong in a part of the file.
     pub(super) fn syntax(path: &str, source: &str, part: Place, error: &SpannedError) -> Self {
         let place = Place::of_error(source, part, error);
-        Self::new(path, source, place, "this cannot be read as a scenario", error.code.to_string())
+        Self::new(path, source, place, "this cannot be read as a scenario", wording::words(&error.code))
+    }
+
+    /// The same in a step, with an example of its verb.
+    pub(super) fn step(path: &str, source: &str, step: Place, error: &SpannedError) -> Self {
+        let mistake = Self::syntax(path, source, step, error);
+        match wording::example(step.text(source)) {
+            Some(example) => {
+                Self { label: format!("{}; write it like `{example}`", mistake.label), ..mistake }
+            }
+            None => mistake,
+        }
     }
 
     /// The line it is in, from 1.
@@ -131,6 +152,16 @@ impl Mistake {
     /// The text it is about.
     pub fn text(&self) -> &str {
         self.place.text(&self.source)
+    }
+
+    /// What is wrong.
+    pub fn problem(&self) -> &str {
+        &self.title
+    }
+
+    /// What is the case there, or what was expected instead; empty where the problem says it all.
+    pub fn expected(&self) -> &str {
+        &self.label
     }
 
     /// The report, with colours or without.
