@@ -26,16 +26,30 @@
 //!
 //! # The language
 //!
-//! [`Step`] lists the verbs and [`Condition`] what can be expected. Servers are `n1` to `n9`, or `leader`, `follower` and
-//! `last_crashed`; clients are `c1` to `c9`. Spans of time read `"150ms"`. To add a verb, add a [`Step`] and play it in
-//! `scenario/play.rs`; to add an expectation, add a [`Condition`].
+//! A file is written in [RON](https://docs.rs/ron). Verbs, claims, settings and names are in `snake_case`; only the
+//! [kinds](Kind) of messages are spelt as in the paper, `RequestVote`. Servers are `n1` to `n9`, or `leader`, `follower`
+//! and `last_crashed`, which mean whoever is that when the step is taken; clients are `c1` to `c9`. Lengths of time are
+//! texts: `"150ms"`. A comment before a step becomes a remark in the trace.
+//!
+//! [`Step`] lists the verbs and [`Condition`] what can be expected. What is good to know:
+//!
+//! - `deliver`, `drop`, `duplicate`, `hold`, `release` and `delay` act on *all* messages that fit, in the order in which
+//!   they were sent; `nth` picks one. What they bring about is not among them, so a conversation takes several steps.
+//! - No time passes in a step, except in `run_for` and `run_until`. Disks answer at once, within the step; after `slow`
+//!   they take as long as it says for each request, and making something durable takes two, a write and a sync.
+//! - `settle` delivers everything, and all that comes of it. `run_for("0s")` does nothing.
+//! - A client has one request open. The next `put` gives up the one before, whose outcome stays unknown.
+//! - A step that would have no effect (a `heal` with nothing cut, a message that cannot arrive, a wait for what holds
+//!   already) is refused, as a [`Mistake`] in the script. So a script never passes by accident.
+//!
+//! To add a verb, add a [`Step`], play it in a chapter of `scenario/play.rs`, and show it in `scenario/examples.rs`; to add
+//! an expectation, add a [`Condition`] and judge it in `scenario/scene.rs`.
 
 mod names;
-mod wording;
-mod mistake;
 mod scene;
 mod condition;
 mod step;
+mod examples;
 mod validate;
 mod play;
 
@@ -44,14 +58,13 @@ use std::{fs, path::Path};
 use ron::{extensions::Extensions, value::RawValue};
 use serde::Deserialize;
 
+pub use crate::mistake::Mistake;
 pub use condition::Condition;
-pub use mistake::Mistake;
 pub use names::{ClientName, Fate, Kind, Messages, Party, RoleName, Server};
 pub use play::{Outcome, play, play_negated};
 pub use step::{Call, Step};
 
-use crate::{network::NetworkOptions, tank::TankOptions, time::Span};
-use mistake::Place;
+use crate::{mistake::Place, network::NetworkOptions, tank::TankOptions, time::Span};
 
 /// A scenario, read and checked.
 #[derive(Clone, Debug)]
@@ -168,14 +181,14 @@ pub fn parse(path: &str, source: &str) -> Result<Scenario, Mistake> {
     let options = ron::Options::default()
         .with_default_extension(Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES);
     let whole = Place::whole(source);
-    let file: File<'_> =
-        options.from_str(source).map_err(|error| Mistake::syntax(path, source, whole, &error))?;
+    let mistake =
+        |place, error| Mistake::syntax(path, source, place, "this cannot be read as a scenario", &error);
+    let file: File<'_> = options.from_str(source).map_err(|error| mistake(whole, error))?;
     let mut script = Vec::with_capacity(file.script.len());
     for raw in file.script {
         let (place, remark) = Place::of(source, raw.get_ron());
-        let step = options
-            .from_str(place.text(source))
-            .map_err(|error| Mistake::step(path, source, place, &error))?;
+        let text = place.text(source);
+        let step = options.from_str(text).map_err(|error| examples::add(text, mistake(place, error)))?;
         script.push(Scripted { step, place, remark });
     }
     let name =

@@ -12,13 +12,13 @@ use wavetank_process::{RaftOptions, raft_core::NodeId};
 
 use super::{
     Cluster, Mistake, Scenario, Scripted, Server, Step,
-    mistake::Place,
     scene::{Claim, Instead, Scene},
 };
 use crate::{
     chance::Door,
     checks::{self, Violation},
     client::ClientOptions,
+    mistake::Place,
     network::NetworkOptions,
     program::Program,
     run::{self, Verdict},

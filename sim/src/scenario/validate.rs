@@ -2,11 +2,10 @@
 //! something to expect.
 
 use super::{
-    Cluster, Scenario, Scripted, Server, Step,
-    mistake::{Mistake, Place},
+    Cluster, Mistake, Scenario, Scripted, Server, Step,
     names::{ClientName, MOST_NAMED, Party},
 };
-use crate::time::Span;
+use crate::{mistake::Place, time::Span};
 
 /// Whether everything makes sense.
 pub(super) fn validate(scenario: &Scenario) -> Result<(), Mistake> {

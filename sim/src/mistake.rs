@@ -1,23 +1,23 @@
-//! A mistake in a scenario file: what is wrong, where, and what was expected.
+//! A mistake in a file, a scenario or a saved run: what is wrong, where, and what was expected.
+
+mod wording;
 
 use std::{fmt, io};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use ron::error::{Position, SpannedError};
 
-use super::wording;
-
 /// A place in a file: a range of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(crate) struct Place {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 impl Place {
     /// Where a part of `source` stands in it. The space around it does not count, nor do the comments before it,
     /// which are returned.
-    pub(super) fn of(source: &str, part: &str) -> (Self, String) {
+    pub(crate) fn of(source: &str, part: &str) -> (Self, String) {
         let mut trimmed = part.trim();
         let mut remark = Vec::new();
         while let Some(comment) = trimmed.strip_prefix("//") {
@@ -34,16 +34,16 @@ impl Place {
     }
 
     /// The whole of a file.
-    pub(super) fn whole(source: &str) -> Self {
+    pub(crate) fn whole(source: &str) -> Self {
         Self { start: 0, end: source.len() }
     }
 
-    pub(super) fn text(self, source: &str) -> &str {
+    pub(crate) fn text(self, source: &str) -> &str {
         source.get(self.start..self.end).unwrap_or_default()
     }
 
     /// Where a word stands within `within`, or that whole place if it does not.
-    pub(super) fn find(source: &str, within: Self, word: &str) -> Self {
+    pub(crate) fn find(source: &str, within: Self, word: &str) -> Self {
         match within.text(source).find(word) {
             Some(offset) => {
                 let start = within.start + offset;
@@ -88,7 +88,7 @@ fn offset(text: &str, Position { line, col }: Position) -> usize {
     lines_before + rest.chars().take(col.saturating_sub(1)).map(char::len_utf8).sum::<usize>()
 }
 
-/// What is wrong with a scenario file.
+/// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     path: String,
@@ -101,7 +101,7 @@ pub struct Mistake {
 impl std::error::Error for Mistake {}
 
 impl Mistake {
-    pub(super) fn new(
+    pub(crate) fn new(
         path: &str,
         source: &str,
         place: Place,
@@ -112,27 +112,21 @@ impl Mistake {
         Self { path, source, place, title: title.into(), label: label.into() }
     }
 
-    pub(super) fn unreadable(path: String, error: &io::Error) -> Self {
+    pub(crate) fn unreadable(path: String, error: &io::Error) -> Self {
         let place = Place { start: 0, end: 0 };
         let title = format!("cannot read {path}: {error}");
         Self { path, source: String::new(), place, title, label: String::new() }
     }
 
     /// What the reader of the file format found wrong in a part of the file.
-    pub(super) fn syntax(path: &str, source: &str, part: Place, error: &SpannedError) -> Self {
+    pub(crate) fn syntax(path: &str, source: &str, part: Place, title: &str, error: &SpannedError) -> Self {
         let place = Place::of_error(source, part, error);
-        Self::new(path, source, place, "this cannot be read as a scenario", wording::words(&error.code))
+        Self::new(path, source, place, title, wording::words(&error.code))
     }
 
-    /// The same in a step, with an example of its verb.
-    pub(super) fn step(path: &str, source: &str, step: Place, error: &SpannedError) -> Self {
-        let mistake = Self::syntax(path, source, step, error);
-        match wording::example(step.text(source)) {
-            Some(example) => {
-                Self { label: format!("{}; write it like `{example}`", mistake.label), ..mistake }
-            }
-            None => mistake,
-        }
+    /// The same mistake, with something more about what was expected.
+    pub(crate) fn with(self, more: &str) -> Self {
+        Self { label: format!("{}; {more}", self.label), ..self }
     }
 
     /// The line it is in, from 1.
