@@ -356,7 +356,7 @@ impl Entries<'_> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use proptest::{collection::vec, prelude::*};
+    use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
 
     use super::*;
 
@@ -616,6 +616,9 @@ mod tests {
     }
 
     proptest! {
+        // The same images every time: what fails once fails again.
+        #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
+
         #[test]
         fn arbitrary_bytes_are_never_more_than_no_log(image in vec(any::<u8>(), 0..2_000)) {
             let audit = LogAudit::of(&image);

@@ -11,7 +11,6 @@ mod output;
 mod render;
 mod stopwatch;
 mod input;
-mod saved;
 mod determinism;
 mod explore;
 mod replay;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    ops::{ControlFlow, Range},
+    ops::{Bound, ControlFlow, RangeBounds},
     sync::Arc,
 };
 
@@ -105,10 +105,11 @@ impl Summary {
         idle.map(|(name, _)| name.as_str()).collect()
     }
 
-    /// For tests: `Ok` if every run passed and every check had something to decide.
+    /// For tests: `Ok` if every run passed, every check had something to decide, and every fault that was armed made a
+    /// difference.
     ///
     /// # Errors
-    /// What the first run that did not pass has come to, with its seed; or which checks were idle.
+    /// What the first run that did not pass has come to, with its seed; or which checks and faults were idle.
     pub fn verify(&self) -> Result<(), String> {
         if let Some(Outcome { seed, verdict, .. }) = self.failed.iter().chain(&self.inconclusive).next() {
             let more = self.failed.len() + self.inconclusive.len() - 1;
@@ -116,14 +117,13 @@ impl Summary {
                 "seed {seed}, and {more} more: {verdict}\nTo see its trace, run the seed with `Keep::trace`."
             ));
         }
-        match self.idle_checks()[..] {
+        let runs = self.runs();
+        let idle = |names: &[&str], what: &str| match names {
             [] => Ok(()),
-            ref idle => Err(format!(
-                "these checks had nothing to decide in {} runs: {}; run more seeds, or give the program an auditor",
-                self.runs(),
-                idle.join(", ")
-            )),
-        }
+            names => Err(format!("in {runs} runs {what}: {}; run more seeds", names.join(", "))),
+        };
+        idle(&self.idle_checks(), "these checks had nothing to decide, for want of an auditor perhaps")?;
+        idle(&self.idle_faults(), "these faults were armed and made no difference")
     }
 
     /// Adds a run.
@@ -159,7 +159,7 @@ impl Summary {
 /// When there is no such implementation.
 pub fn explore(
     program: &str,
-    seeds: Range<u64>,
+    seeds: impl RangeBounds<u64>,
     mut progress: impl FnMut(&Summary),
 ) -> Result<Summary, UnknownProgram> {
     explore_while(program, seeds, |summary| {
@@ -174,7 +174,7 @@ pub fn explore(
 /// When there is no such implementation.
 pub fn explore_while(
     program: &str,
-    seeds: Range<u64>,
+    seeds: impl RangeBounds<u64>,
     progress: impl FnMut(&Summary) -> ControlFlow<()>,
 ) -> Result<Summary, UnknownProgram> {
     let programs = run::find_programs(&[program.to_owned()])?;
@@ -185,26 +185,69 @@ pub fn explore_while(
 /// come to so far, the failures of the last batch included.
 pub fn explore_program(
     program: &Arc<dyn Program>,
-    seeds: Range<u64>,
+    seeds: impl RangeBounds<u64>,
     mut progress: impl FnMut(&Summary) -> ControlFlow<()>,
 ) -> Summary {
     let mut summary = Summary::default();
     let batch = 8 * rayon::current_num_threads() as u64;
-    let mut next = seeds.start;
-    while next < seeds.end {
-        let until = next.saturating_add(batch).min(seeds.end);
+    let Some((mut next, last)) = first_and_last(&seeds) else { return summary };
+    loop {
+        let until = next.saturating_add(batch - 1).min(last);
         // Collected in the order of the seeds, so that nothing depends on which was done first.
-        let reports = (next..until)
+        let reports = (next..=until)
             .into_par_iter()
             .map(|seed| (seed, run::run_seed_of(program, seed, Keep::default())))
             .collect::<Vec<_>>();
         for (seed, report) in reports {
             summary.add(seed, report);
         }
-        if progress(&summary).is_break() {
-            break;
+        if progress(&summary).is_break() || until == last {
+            return summary;
         }
-        next = until;
+        next = until + 1;
     }
-    summary
+}
+
+/// The first and the last of these seeds, if there are any.
+fn first_and_last(seeds: &impl RangeBounds<u64>) -> Option<(u64, u64)> {
+    let first = match seeds.start_bound() {
+        Bound::Included(first) => *first,
+        Bound::Excluded(before) => before.checked_add(1)?,
+        Bound::Unbounded => 0,
+    };
+    let last = match seeds.end_bound() {
+        Bound::Included(last) => *last,
+        Bound::Excluded(end) => end.checked_sub(1)?,
+        Bound::Unbounded => u64::MAX,
+    };
+    (first <= last).then_some((first, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_counted_from_the_first_to_the_last() {
+        assert_eq!(first_and_last(&(3..5)), Some((3, 4)));
+        assert_eq!(first_and_last(&(u64::MAX..=u64::MAX)), Some((u64::MAX, u64::MAX)));
+        assert_eq!((first_and_last(&(3..3)), first_and_last(&(0..0))), (None, None));
+        assert_eq!((first_and_last(&..), first_and_last(&(7..))), (Some((0, u64::MAX)), Some((7, u64::MAX))));
+    }
+
+    #[test]
+    fn what_stood_idle_is_no_success() {
+        let struck = FaultCounters { armed: 1, fired: 1, effective: 1 };
+        let decided = CheckCounters { evaluations: 1, non_trivial: 1 };
+        let mut summary = Summary { passed: 1, ..Summary::default() };
+        summary.faults.insert("crash".to_owned(), struck);
+        summary.checks.insert("Votes".to_owned(), decided);
+        assert_eq!(summary.verify(), Ok(()));
+        summary.faults.insert("pause".to_owned(), FaultCounters { effective: 0, ..struck });
+        assert!(summary.verify().unwrap_err().contains("pause"), "{:?}", summary.verify());
+        summary.faults.insert("pause".to_owned(), FaultCounters::default());
+        assert_eq!(summary.verify(), Ok(()), "what was not armed cannot have mattered");
+        summary.checks.insert("Recovery".to_owned(), CheckCounters { non_trivial: 0, ..decided });
+        assert!(summary.verify().unwrap_err().contains("Recovery"), "{:?}", summary.verify());
+    }
 }

@@ -40,7 +40,7 @@
 //! [`clock`]. What it is judged by: [`audit`] (reading disks without trusting whoever wrote them), [`kv`], [`history`],
 //! [`linearizability`], [`client`]. Then [`program`] (what runs on a machine), [`checks`], [`trace`], and the [`tank`] itself.
 //! On top of it, random runs: [`storm`] (faults), [`swarm`] (what is drawn from a seed), [`run`], [`explore`]; and
-//! scripted ones: [`scenario`].
+//! scripted ones: [`scenario`]. Runs are kept in files by [`saved`].
 
 pub use wavetank_process as process;
 
@@ -64,4 +64,6 @@ pub mod storm;
 pub mod swarm;
 pub mod run;
 pub mod explore;
+mod mistake;
 pub mod scenario;
+pub mod saved;

@@ -260,7 +260,8 @@ fn probe_unanswered(tank: &Tank, probe: usize) -> Option<String> {
     })
 }
 
-fn not_converged(tank: &Tank) -> Option<String> {
+/// What is missing for everybody to be up, with the leader's log and all of it applied; `None` if nothing is.
+pub(crate) fn not_converged(tank: &Tank) -> Option<String> {
     let leader = tank.leader().map(|leader| &tank.cluster()[leader]);
     let Some((leader, target)) = leader.and_then(|leader| Some((leader, leader.observation?))) else {
         return no_leader(tank).or_else(|| Some("the leader shows nothing".to_owned()));

@@ -21,19 +21,36 @@
 //! "#;
 //! let scenario = wavetank::scenario::parse("election.ron", file).map_err(|mistake| println!("{mistake}")).unwrap();
 //! let outcome = wavetank::scenario::play(&scenario, &programs);
-//! assert_eq!(outcome.verdict, wavetank::run::Verdict::Pass);
+//! assert_eq!(outcome.verdict, Ok(wavetank::run::Verdict::Pass));
 //! ```
 //!
 //! # The language
 //!
-//! [`Step`] lists the verbs and [`Condition`] what can be expected. Servers are `n1` to `n9`, or `leader`, `follower` and
-//! `last_crashed`; clients are `c1` to `c9`. Spans of time read `"150ms"`. To add a verb, add a [`Step`] and play it in
-//! `scenario/play.rs`; to add an expectation, add a [`Condition`].
+//! A file is written in [RON](https://docs.rs/ron). Verbs, claims, settings and names are in `snake_case`; only the
+//! [kinds](Kind) of messages are spelt as in the paper, `RequestVote`. Servers are `n1` to `n9`, or `leader`, `follower`
+//! and `last_crashed`, which mean whoever is that when the step is taken; clients are `c1` to `c9`. Lengths of time are
+//! texts: `"150ms"`. A comment before a step becomes a remark in the trace.
+//!
+//! [`Step`] lists the verbs and [`Condition`] what can be expected. What is good to know:
+//!
+//! - `deliver`, `drop`, `duplicate`, `hold`, `release` and `delay` act on *all* messages that fit, in the order in which
+//!   they were sent; `nth` picks one. What they bring about is not among them, so a conversation takes several steps.
+//! - No time passes in a step, except in `run_for` and `run_until`. Disks answer at once, within the step; after `slow`
+//!   they take as long as it says for each request, and making something durable takes two, a write and a sync.
+//! - `settle` delivers everything, and all that comes of it. `run_for("0s")` does nothing.
+//! - A client has one request open. The next `put` gives up the one before, whose outcome stays unknown.
+//! - A step that would have no effect (a `heal` with nothing cut, a message that cannot arrive, a wait for what holds
+//!   already) is refused, as a [`Mistake`] in the script. So a script never passes by accident.
+//!
+//! To add a verb, add a [`Step`], play it in a chapter of `scenario/play.rs`, and show it in `scenario/examples.rs`; to add
+//! an expectation, add a [`Condition`] and judge it in `scenario/scene.rs`.
 
 mod names;
-mod mistake;
+mod scene;
 mod condition;
 mod step;
+mod examples;
+mod validate;
 mod play;
 
 use std::{fs, path::Path};
@@ -41,14 +58,13 @@ use std::{fs, path::Path};
 use ron::{extensions::Extensions, value::RawValue};
 use serde::Deserialize;
 
+pub use crate::mistake::Mistake;
 pub use condition::Condition;
-pub use mistake::Mistake;
 pub use names::{ClientName, Fate, Kind, Messages, Party, RoleName, Server};
 pub use play::{Outcome, play, play_negated};
-pub use step::Step;
+pub use step::{Call, Step};
 
-use crate::{network::NetworkOptions, tank::TankOptions, time::Span};
-use mistake::Place;
+use crate::{mistake::Place, network::NetworkOptions, tank::TankOptions, time::Span};
 
 /// A scenario, read and checked.
 #[derive(Clone, Debug)]
@@ -164,15 +180,15 @@ pub fn load(path: &Path) -> Result<Scenario, Mistake> {
 pub fn parse(path: &str, source: &str) -> Result<Scenario, Mistake> {
     let options = ron::Options::default()
         .with_default_extension(Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES);
-    let whole = Place { start: 0, end: source.len() };
-    let file: File<'_> =
-        options.from_str(source).map_err(|error| Mistake::syntax(path, source, whole, &error))?;
+    let whole = Place::whole(source);
+    let mistake =
+        |place, error| Mistake::syntax(path, source, place, "this cannot be read as a scenario", &error);
+    let file: File<'_> = options.from_str(source).map_err(|error| mistake(whole, error))?;
     let mut script = Vec::with_capacity(file.script.len());
     for raw in file.script {
         let (place, remark) = Place::of(source, raw.get_ron());
-        let step = options
-            .from_str(place.text(source))
-            .map_err(|error| Mistake::syntax(path, source, place, &error))?;
+        let text = place.text(source);
+        let step = options.from_str(text).map_err(|error| examples::add(text, mistake(place, error)))?;
         script.push(Scripted { step, place, remark });
     }
     let name =
@@ -185,82 +201,6 @@ pub fn parse(path: &str, source: &str) -> Result<Scenario, Mistake> {
         cluster: file.cluster,
         script,
     };
-    scenario.validate()?;
+    validate::validate(&scenario)?;
     Ok(scenario)
-}
-
-impl Scenario {
-    fn mistake(&self, place: Place, title: impl Into<String>, label: impl Into<String>) -> Mistake {
-        Mistake::new(&self.path, &self.source, place, title, label)
-    }
-
-    /// Whether everything it names exists.
-    fn validate(&self) -> Result<(), Mistake> {
-        let Cluster { voters, clients, .. } = self.cluster;
-        let whole = |word| Place::find(&self.source, Place { start: 0, end: self.source.len() }, word);
-        if !(1..=9).contains(&voters) {
-            return Err(self.mistake(
-                whole("voters"),
-                format!("a cluster of {voters}"),
-                "expected 1 to 9 voters",
-            ));
-        }
-        if 9 < clients {
-            return Err(self.mistake(
-                whole("clients"),
-                format!("{clients} clients"),
-                "expected at most 9 clients",
-            ));
-        }
-        if self.cluster.election_timeout_ticks <= self.cluster.heartbeat_ticks
-            || self.cluster.heartbeat_ticks == 0
-            || self.cluster.tick == Span::ZERO
-            || self.cluster.client_timeout == Span::ZERO
-            || self.cluster.max_inflight_messages == 0
-        {
-            return Err(self.mistake(
-                whole("cluster"),
-                "these settings make no sense",
-                "expected heartbeat_ticks of at least 1, a longer election_timeout_ticks, and nothing else of zero",
-            ));
-        }
-        if self.story.trim().is_empty() {
-            return Err(self.mistake(
-                whole("story"),
-                "no story",
-                "expected what the scenario shows, in a sentence",
-            ));
-        }
-        for Scripted { step, place, remark: _ } in &self.script {
-            for name in step.servers().into_iter().filter_map(Server::number) {
-                if voters < name {
-                    let title = format!("there is no n{name}");
-                    let place = Place::find(&self.source, *place, &format!("n{name}"));
-                    return Err(self.mistake(
-                        place,
-                        title,
-                        format!("expected a server from n1 to n{voters}"),
-                    ));
-                }
-            }
-            for client in step.clients() {
-                if clients < client.number() {
-                    let name = format!("c{}", client.number());
-                    let place = Place::find(&self.source, *place, &name);
-                    let expected = match clients {
-                        0 => "the cluster has no clients; set `clients` in `cluster`".to_owned(),
-                        _ => format!(
-                            "expected a client from c1 to c{clients}; `clients` in `cluster` sets how many"
-                        ),
-                    };
-                    return Err(self.mistake(place, format!("there is no {name}"), expected));
-                }
-            }
-        }
-        if !self.steps().any(|step| matches!(step, Step::Expect(_) | Step::RunUntil { .. })) {
-            let script = whole("script");
-            return Err(self.mistake(script, "nothing is expected", "expected at least one `expect(..)`"));
-        }
-        Ok(())
-    }
 }

@@ -8,6 +8,7 @@
 mod machine;
 mod client_port;
 mod watch;
+mod mail;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -32,6 +33,7 @@ use crate::{
 
 use machine::Machine;
 pub use machine::Status;
+pub use mail::Unmoved;
 
 /// How a tank is built. Everything in it belongs to the identity of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -324,7 +326,8 @@ impl Tank {
             self.events_at_now = 0;
         }
         match what {
-            Scheduled::Arrival(id) => self.arrive(id),
+            // What cannot arrive is lost.
+            Scheduled::Arrival(id) => _ = self.arrive(id),
             Scheduled::Disk { machine, incarnation, id } => self.disk_answers(machine, incarnation, id),
             Scheduled::Timer { machine } => self.timer(machine),
             Scheduled::Client { client } => self.client_acts(client),
@@ -441,15 +444,11 @@ impl Tank {
         usize::try_from(id.number() - 1).expect("machines are few")
     }
 
-    /// A message is due.
-    fn arrive(&mut self, id: MessageId) {
-        let (from, to, post) = match self.network.message(id) {
-            Some(message) => {
-                (message.from, message.to, self.trace.is_kept().then(|| message.payload.clone()))
-            }
-            // A script has delivered or dropped it before.
-            None => return,
-        };
+    /// A message is due. Whether it arrives: a script may have delivered, dropped or held it.
+    fn arrive(&mut self, id: MessageId) -> Result<(), Unmoved> {
+        let message = self.network.message(id).ok_or(Unmoved::Gone)?;
+        let (from, to) = (message.from, message.to);
+        let post = self.trace.is_kept().then(|| message.payload.clone());
         let before = self.network.counters();
         let delivery = self.network.deliver(id, self.now);
         self.note_network(before, to);
@@ -459,8 +458,10 @@ impl Tank {
                 if let Some(post) = post {
                     self.line_lost(from, to, &post, "the link was cut under way");
                 }
+                Err(Unmoved::Cut)
             }
-            Delivery::Gone | Delivery::Held => (),
+            Delivery::Gone => Err(Unmoved::Gone),
+            Delivery::Held => Err(Unmoved::Held),
         }
     }
 
@@ -475,16 +476,18 @@ impl Tank {
         }
     }
 
-    fn delivered(&mut self, from: Endpoint, to: Endpoint, post: Post) {
-        if let (Endpoint::Server(server), true) = (to, self.trace.is_kept()) {
-            let machine = self.position(server);
-            if !self.machines[machine].status().hears() {
+    fn delivered(&mut self, from: Endpoint, to: Endpoint, post: Post) -> Result<(), Unmoved> {
+        if let Endpoint::Server(server) = to
+            && !self.machines[self.position(server)].status().hears()
+        {
+            if self.trace.is_kept() {
                 self.line_lost(from, to, &post, &format!("{server} is down"));
             }
+            return Err(Unmoved::Down);
         }
         match (to, post.parcel.clone()) {
             (Endpoint::Server(server), Parcel::Peer(bytes)) => {
-                let Endpoint::Server(sender) = from else { return };
+                let Endpoint::Server(sender) = from else { unreachable!("only servers send to servers") };
                 self.hand_over(from, to, &post, server, Input::Message { from: sender, bytes });
             }
             (Endpoint::Server(server), Parcel::Request { id, bytes }) => {
@@ -503,14 +506,12 @@ impl Tank {
                 unreachable!("parcels go to endpoints of their kind")
             }
         }
+        Ok(())
     }
 
     /// Hands a parcel to a machine that can hear it.
     fn hand_over(&mut self, from: Endpoint, to: Endpoint, post: &Post, server: NodeId, input: Input) {
         let machine = self.position(server);
-        if !self.machines[machine].status().hears() {
-            return;
-        }
         let (kind, bytes) = match &input {
             Input::Message { bytes, .. } => (1, bytes),
             Input::Request { bytes, .. } => (2, bytes),
@@ -525,62 +526,6 @@ impl Tank {
             self.line(kind, Some(post.cause), || text);
         }
         self.handle(machine, input);
-    }
-
-    /// Delivers a message now, whatever its time. `false` when it is not in flight, or cannot arrive.
-    pub fn deliver_now(&mut self, id: MessageId) -> bool {
-        let in_flight = self.network.message(id).is_some_and(|message| !message.held);
-        if in_flight {
-            self.arrive(id);
-        }
-        in_flight
-    }
-
-    /// Loses a message. `false` when it is not in flight.
-    pub fn drop_now(&mut self, id: MessageId) -> bool {
-        let Some(message) = self.network.drop_message(id) else { return false };
-        self.count_fault([10, id.0, 0]);
-        self.line_lost(message.from, message.to, &message.payload, "dropped");
-        true
-    }
-
-    /// Puts a second copy of a message in flight, due at the same moment.
-    pub fn duplicate_now(&mut self, id: MessageId) -> bool {
-        let Some(copy) = self.network.duplicate_message(id) else { return false };
-        self.count_fault([11, id.0, 0]);
-        let due = self.network.message(copy).map_or(self.now, |message| message.due);
-        self.schedule(due.max(self.now), Scheduled::Arrival(copy));
-        true
-    }
-
-    /// Keeps a message in flight until it is [released](Self::release).
-    pub fn hold(&mut self, id: MessageId) -> bool {
-        self.count_fault([12, id.0, 0]);
-        self.network.hold(id)
-    }
-
-    /// Lets a held message go on. What was due while it was held arrives now.
-    pub fn release(&mut self, id: MessageId) -> bool {
-        let released = self.network.release(id);
-        if let Some(due) = self.network.message(id).map(|message| message.due) {
-            self.count_fault([13, id.0, 0]);
-            self.schedule(due.max(self.now), Scheduled::Arrival(id));
-        }
-        released
-    }
-
-    /// Puts off a message by so much.
-    pub fn delay(&mut self, id: MessageId, by: Span) -> bool {
-        let Some(due) = self.network.message(id).map(|message| message.due.max(self.now) + by) else {
-            return false;
-        };
-        self.count_fault([14, id.0, 0]);
-        // The old arrival finds the message under its new name only.
-        let Some(copy) = self.network.duplicate_message(id) else { return false };
-        self.network.drop_message(id);
-        self.network.set_due(copy, due);
-        self.schedule(due, Scheduled::Arrival(copy));
-        true
     }
 
     /// Counts a fault as an event.

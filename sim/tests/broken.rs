@@ -156,6 +156,6 @@ fn a_program_without_an_auditor_is_told_which_checks_are_idle() {
     for check in ["CommitDurability", "LeaderCompleteness", "LogMatching", "Promises", "Recovery"] {
         assert!(problem.contains(check), "{problem}");
     }
-    let sound = explore_program(&adapter::<twist::Untwisted>(), 0..4, |_| ControlFlow::Continue(()));
+    let sound = explore_program(&adapter::<twist::Untwisted>(), 0..40, |_| ControlFlow::Continue(()));
     assert_eq!(sound.verify(), Ok(()));
 }

@@ -105,6 +105,7 @@ fn wrong_usage_exits_with_2_and_says_what_would_be_right() {
         (&["explore", "--threads", "0"], "0 is not in 1.."),
         (&["explore", "--first-seed", "1e6"], "a seed is a number from 0"),
         (&["explore", "--seeds", "2", "--first-seed", "0xffffffffffffffff"], "there are no 2 seeds"),
+        (&["explore", "--seeds", "0xffffffffffffffff"], "invalid digit"),
         (&["replay"], "SEED|FILE"),
         (&["replay", "17x"], "`17x` is neither a seed nor a file that exists"),
         (&["replay", "18446744073709551616"], "is neither a seed nor a file"),
@@ -218,17 +219,42 @@ fn a_saved_run_is_the_same_run() {
 }
 
 #[test]
-fn a_saved_run_that_is_not_the_same_any_more_is_a_violation() {
+fn a_saved_run_that_is_another_one_now_proves_nothing() {
     let saved = path("tampered.ron");
     let hash = wavetank(&["replay", "5", "--json", "--save", &saved]).exited(0).last_json()["hash"].clone();
     let hash = hash.as_str().expect("a text");
     let other = "0123456789abcdef0123456789abcdef";
     fs::write(&saved, fs::read_to_string(&saved).unwrap().replace(hash, other)).unwrap();
-    wavetank(&["replay", &saved]).exited(1).says("this is not the run that was saved").says(hash).says(other);
-    let told = wavetank(&["replay", &saved, "--json"]).exited(1).last_json();
-    assert_eq!((&told["verdict"], &told["violation"]["check"]), (&"fail".into(), &"Replay".into()));
+    wavetank(&["replay", &saved]).exited(3).says("this is not the run that was saved").says(hash).says(other);
+    let told = wavetank(&["replay", &saved, "--json"]).exited(3).last_json();
+    assert_eq!((&told["verdict"], &told["expected_hash"]), (&"inconclusive".into(), &other.into()));
     #[cfg(feature = "raft-rs")]
     wavetank(&["replay", &saved, "--implementation", "raft-rs"]).exited(0);
+}
+
+#[test]
+fn the_last_seed_is_one() {
+    let last = u64::MAX.to_string();
+    wavetank(&["explore", "--seeds", "1", "--first-seed", &last]).exited(0).says("passed: 1 seed of");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_exploration_tells_what_it_found() {
+    let mut explore = command(&["explore", "--seeds", "1000000000", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    // Not before it watches for interrupts: its first word on how far it is comes after some seconds.
+    let mut word = [0; 1];
+    explore.stderr.as_mut().expect("a pipe").read_exact(&mut word).expect("it tells how far it is");
+    let interrupt = Command::new("kill").args(["-INT", &explore.id().to_string()]).status();
+    assert!(interrupt.expect("`kill` starts").success());
+    let output = explore.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
+    assert!(0 < summary["seeds"].as_u64().expect("a number"), "{summary}");
 }
 
 #[test]
@@ -237,9 +263,9 @@ fn a_file_that_saves_no_run_is_refused_with_the_reason() {
         format!("(options: (programs: [{programs}], tank: ({tank}), faults: (events: 10)), decisions: [])")
     };
     let cases = [
-        ("empty.ron", String::new(), "empty.ron:1:1: "),
-        ("half.ron", "(\n  hash: None,\n".to_owned(), "half.ron:2:14: "),
-        ("misspelt.ron", run("\"raft-core\"", "\n votrs: 3"), "misspelt.ron:2:2: "),
+        ("empty.ron", String::new(), "empty.ron:1:1"),
+        ("half.ron", "(\n  hash: None,\n".to_owned(), "half.ron:2:15"),
+        ("misspelt.ron", run("\"raft-core\"", "\n votrs: 3"), "misspelt.ron:2:2"),
         (
             "voters.ron",
             run("\"raft-core\"", "voters: 0"),
@@ -247,7 +273,11 @@ fn a_file_that_saves_no_run_is_refused_with_the_reason() {
         ),
         ("tick.ron", run("\"raft-core\"", "tick: \"0\""), "`tank.tick` is zero"),
         ("drift.ron", run("\"raft-core\"", "drift_ppm: [-1000000]"), "`tank.drift_ppm` is 1000000"),
-        ("client.ron", run("\"raft-core\"", "clients: [(keys: 0)]"), "`tank.clients`: keys is zero"),
+        (
+            "client.ron",
+            run("\"raft-core\"", "clients: [(keys: 0)]"),
+            "`tank.clients` cannot run: keys is zero",
+        ),
         ("nothing.ron", run("", ""), "`programs` names no implementation"),
         (
             "unknown.ron",
@@ -258,8 +288,12 @@ fn a_file_that_saves_no_run_is_refused_with_the_reason() {
     for (name, content, complaint) in cases {
         wavetank(&["replay", &file(name, &content)]).exited(2).complains(complaint);
     }
-    let decisions = run("\"raft-core\"", "").replace("decisions: []", "decisions: [\"NET_LOS 1 2: 5\"]");
-    wavetank(&["replay", &file("decision.ron", &decisions)]).exited(2).complains("`NET_LOS` is not a kind");
+    let decisions =
+        ["NET_LOSS 1 2: 5", "NET_LOS 1 2: 5", "NET_LOSS 2 1: 5"].map(|line| format!("{line:?},\n"));
+    let decisions =
+        run("\"raft-core\"", "").replace("decisions: []", &format!("decisions: [\n{}]", decisions.concat()));
+    let told = wavetank(&["replay", &file("decision.ron", &decisions)]).exited(2);
+    told.complains("`NET_LOS` is not a kind").complains("decision.ron:3:");
     // With nothing wrong in it, the same file is a run.
     wavetank(&["replay", &file("sound.ron", &run("\"raft-core\"", ""))]).exited(0);
 }
@@ -285,14 +319,30 @@ fn scenarios_pass_fail_or_are_mistaken() {
     wavetank(&["run", &fails, &passes]).exited(1).says("FAILED  fails: ").says("passed  passes\n");
     wavetank(&["run", &mistaken, &passes]).exited(2).says("passed  passes\n").complains("mistaken.ron:1:");
     let told = wavetank(&["run", &mistaken, &fails, &passes, "--json"]).exited(1).json();
-    assert_eq!(told.len(), 3, "{told:?}");
-    assert_keys(&told[0], &["file", "name", "hash", "events", "violation"]);
-    assert_eq!((&told[0]["verdict"], &told[1]["verdict"]), (&"fail".into(), &"pass".into()));
+    assert_eq!(told.len(), 4, "{told:?}");
+    let verdicts: Vec<_> = told[..3].iter().map(|line| &line["verdict"]).collect();
+    assert_eq!(verdicts, ["mistake", "fail", "pass"]);
+    assert_eq!(told[0]["file"], *mistaken);
+    assert_eq!((&told[0]["mistake"]["line"], &told[0]["mistake"]["text"]), (&1.into(), &"champagne".into()));
+    assert_keys(&told[1], &["file", "name", "hash", "events", "violation"]);
     let summary =
         serde_json::json!({"scenarios": 3, "passed": 1, "failed": 1, "inconclusive": 0, "mistaken": 1});
-    assert_eq!(told[2], summary);
+    assert_eq!(told[3], summary);
     let traced = wavetank(&["run", &passes, "--trace"]).exited(0);
     traced.says("# campaign(n1)").says("RequestVote");
+}
+
+#[test]
+fn a_step_that_cannot_be_taken_is_bad_input_and_no_violation() {
+    let stuck = file("stuck.ron", &PASSES.replace("expect(", "deliver(to: c1), expect("));
+    let told = wavetank(&["run", &stuck, "--trace"]).exited(2);
+    told.says("# deliver(to: c1)").says("1 with mistakes").complains("no such message");
+    let told = wavetank(&["run", &stuck, "--json"]).exited(2).json();
+    assert_eq!(
+        (&told[0]["verdict"], &told[0]["mistake"]["text"]),
+        (&"mistake".into(), &"deliver(to: c1)".into())
+    );
+    assert_keys(&told[0], &["hash", "events"]);
 }
 
 #[test]

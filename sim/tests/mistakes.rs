@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 use wavetank::{
     program::{self, Program},
     run::Verdict,
@@ -33,14 +33,33 @@ fn a_mistake_is_reported_with_its_place_its_text_and_what_was_expected() {
         (file("", &format!("{claim}\n  campaign(n7),")), (5, 12), "n7", "a server from n1 to n3"),
         (file("", &format!("{claim} put(client: c2, key: \"x\", value: \"1\")")), (4, 32), "c2", "c1 to c1"),
         (file("clients: 0", &format!("{claim} get(key: \"x\")")), (4, 20), "get(key: \"x\")", "no clients"),
-        (file("", &format!("{claim} put(key: \"x\", value: 3)")), (4, 41), "3", "Expected string"),
+        (file("", &format!("{claim} put(key: \"x\", value: 3)")), (4, 41), "3", "expected a text in quotes"),
         (file("", &format!("{claim} deliver(kind: Vote)")), (4, 34), "Vote", "`RequestVote`"),
         (file("", &format!("{claim} run_for(\"2 parsecs\")")), (4, 29), "2 parsecs\"", "needs a unit"),
         (file("colour: 1", claim), (2, 27), "colour", "`voters`"),
         (file("voters: 12", claim), (2, 27), "voters", "1 to 9"),
         (file("heartbeat_ticks: 20", claim), (2, 17), "cluster", "a longer election_timeout_ticks"),
+        (
+            file("", &format!("{claim} run_for(19)")),
+            (4, 28),
+            "19",
+            "a text in quotes; write it like `run_for(\"20ms\")`",
+        ),
+        (file("", &format!("{claim} heal()")), (4, 24), "(", "write it like `heal`"),
+        (file("", &format!("{claim} lose_power(n3)")), (4, 33), ")", "write it like `lose_power(n1, lost)`"),
+        (file("", &format!("{claim} crash(\"n1\")")), (4, 26), "\"n1\"", "expected a name"),
+        (file("", &format!("{claim} crash(c1)")), (4, 26), "c1", "expected a server: `n1` to `n9`"),
+        (file("", &format!("{claim} deliver(nth: 0)")), (4, 33), "0", "counted from 1"),
+        (file("", &format!("{claim} cut(from: n1)")), (4, 32), ")", "`to` is missing"),
+        (
+            file("", &format!("{claim} get(key: \"x\", value: \"1\")")),
+            (4, 20),
+            "get(key: \"x\", value: \"1\")",
+            "none for `get`",
+        ),
+        (file("", &format!("{claim} put(key: \"x\")")), (4, 20), "put(key: \"x\")", "a `value` for `put`"),
         (file("", "campaign(n1)"), (3, 5), "script", "at least one `expect(..)`"),
-        ("Scenario(story: \"s\", script: [expect(no_leader)]".to_owned(), (1, 48), "]", "Expected comma"),
+        ("Scenario(story: \"s\", script: [expect(no_leader)]".to_owned(), (1, 48), "]", "expected a comma"),
         ("".to_owned(), (1, 1), "", ""),
     ];
     for (source, place, text, expected) in cases {
@@ -69,15 +88,36 @@ fn a_step_that_cannot_be_taken_fails_at_its_place() {
         ("partition([[n1], [n1]]), expect(no_leader)", "n1 is in two groups"),
         ("restart(last_crashed), expect(no_leader)", "no server has crashed"),
         ("run_for(\"100000000s\"), expect(no_leader)", "more than 500000 events"),
+        ("crash(n1), campaign(n1), expect(no_leader)", "it is not running"),
+        ("campaign(n1), cut(from: n1, to: n2), deliver(to: n2), expect(no_leader)", "its link is cut"),
+        ("campaign(n1), crash(n2), deliver(to: n2), expect(no_leader)", "its receiver is down"),
+        ("campaign(n1), hold(to: n2), deliver(to: n2), expect(no_leader)", "it is held back"),
+        ("campaign(n1), hold(to: n2), hold(to: n2), expect(no_leader)", "it is held back"),
+        ("campaign(n1), release(to: n2), expect(no_leader)", "it is not held back"),
+        ("campaign(n1), deliver(to: n2, nth: 2), expect(no_leader)", "no such message"),
+        (
+            "put(to: n1, key: \"x\", value: \"1\"), duplicate(kind: Request), expect(no_leader)",
+            "repeats nothing",
+        ),
+        (
+            "put(to: n1, key: \"x\", value: \"1\"), deliver(to: n1), duplicate(kind: Reply), expect(no_leader)",
+            "repeats nothing",
+        ),
+        ("heal, expect(no_leader)", "every link is whole"),
+        ("partition([[n1, n2, n3]]), expect(no_leader)", "no link is cut"),
+        ("cut(from: n1, to: n1), expect(no_leader)", "no such link"),
+        ("cut(from: n1, to: n2), cut(from: n1, to: n2), expect(no_leader)", "cut already"),
+        ("run_until(condition: no_leader, within: \"1s\")", "this holds already"),
     ] {
         let scenario =
             scenario::parse("the.ron", &file("", script)).unwrap_or_else(|mistake| panic!("{mistake}"));
-        let Verdict::Fail(violation) = scenario::play(&scenario, &core()).verdict else {
+        let Err(mistake) = scenario::play(&scenario, &core()).verdict else {
             panic!("{script} was played");
         };
-        assert_eq!(violation.check, "Script", "{violation}");
-        assert!(violation.message.contains(reason), "{reason:?} is not in\n{}", violation.message);
-        assert!(violation.message.contains("the.ron:4:"), "{}", violation.message);
+        let report = mistake.to_string();
+        assert!(report.contains("this step cannot be taken"), "{report}");
+        assert!(report.contains(reason), "{reason:?} is not in\n{report}");
+        assert!(report.contains("the.ron:4:"), "{report}");
     }
 }
 
@@ -97,10 +137,13 @@ fn a_claim_that_does_not_hold_fails_with_what_is_the_case_instead() {
         ("down(n1)", "n1 is up"),
         ("halted(n1)", "n1 is up"),
         ("not(no_leader)", "it holds"),
+        // What can be neither true nor false has no contrary.
+        ("not(role(leader, follower))", "there is no leader"),
+        ("converged", "there is no leader"),
     ] {
         let source = file("", &format!("expect({claim})"));
         let scenario = scenario::parse("the.ron", &source).unwrap_or_else(|mistake| panic!("{mistake}"));
-        let Verdict::Fail(violation) = scenario::play(&scenario, &core()).verdict else {
+        let Ok(Verdict::Fail(violation)) = scenario::play(&scenario, &core()).verdict else {
             panic!("{claim} holds");
         };
         assert_eq!(violation.check, "Expectation", "{violation}");
@@ -117,7 +160,8 @@ fn sound_files() -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    // The same files every time: what fails once fails again.
+    #![proptest_config(ProptestConfig { cases: 400, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
     #[test]
     fn no_file_makes_the_tank_panic(

@@ -209,8 +209,36 @@ impl Serialize for DecisionLog {
 
 impl<'de> Deserialize<'de> for DecisionLog {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let lines = Vec::<String>::deserialize(deserializer)?;
-        Self::from_lines(lines.iter().map(String::as_str)).map_err(de::Error::custom)
+        deserializer.deserialize_seq(LinesVisitor)
+    }
+}
+
+/// Takes each line as it is read, so that a mistake is found where it stands.
+struct LinesVisitor;
+
+impl<'de> de::Visitor<'de> for LinesVisitor {
+    type Value = DecisionLog;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of decisions")
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut lines: A) -> Result<DecisionLog, A::Error> {
+        let mut log = DecisionLog::default();
+        while lines.next_element_seed(NextLine(&mut log))?.is_some() {}
+        Ok(log)
+    }
+}
+
+/// Adds the next line to a log.
+struct NextLine<'a>(&'a mut DecisionLog);
+
+impl<'de> de::DeserializeSeed<'de> for NextLine<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let line = String::deserialize(deserializer)?;
+        self.0.add_line(&line).map_err(de::Error::custom)
     }
 }
 

@@ -46,7 +46,8 @@ macro_rules! exit_codes {
   0  passed
   1  a violation
   2  bad input or usage
-  3  inconclusive: something could not be judged, which proves nothing
+  3  inconclusive: something could not be judged, which proves nothing; so also
+     a file's run that is not the one that was saved any more
 Of several outcomes a violation counts first, then bad input, then the inconclusive."
     };
 }

@@ -1,9 +1,10 @@
 //! `wavetank explore`: randomized histories on all cores, and their summary.
 
 mod progress;
+mod interrupt;
 mod summary;
 
-use std::ops::{ControlFlow, Range};
+use std::ops::{ControlFlow, RangeInclusive};
 
 use clap::{Args, value_parser};
 use serde::Serialize;
@@ -20,6 +21,7 @@ use super::{
     render::{Judgement, count},
     stopwatch::Stopwatch,
 };
+use interrupt::Interrupt;
 use progress::Progress;
 
 /// The most threads that can be asked for.
@@ -38,6 +40,7 @@ const MOST_THREADS: u64 = 1_024;
     "  wavetank explore --implementation raft-rs --json    another implementation, in JSON lines\n",
     "\n",
     "A history that fails is run again with `wavetank replay SEED --trace`.\n",
+    "Ctrl-C ends the exploration with the summary so far; again, without it.\n",
     "\n",
     exit_codes!()
 ))]
@@ -60,10 +63,10 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    fn seed_range(&self) -> Result<Range<u64>, Mistake> {
+    fn seed_range(&self) -> Result<RangeInclusive<u64>, Mistake> {
         let (first, count) = (self.first_seed, self.seeds);
-        let end = first.checked_add(count).ok_or(Mistake::TooManySeeds { first, count })?;
-        Ok(first..end)
+        let last = first.checked_add(count - 1).ok_or(Mistake::TooManySeeds { first, count })?;
+        Ok(first..=last)
     }
 
     /// Sets how many threads there are, if that was asked for.
@@ -82,6 +85,7 @@ impl Arguments {
 pub(super) fn explore(arguments: &Arguments, output: &mut Output) -> Result<Exit, Mistake> {
     let seeds = arguments.seed_range()?;
     arguments.limit_threads()?;
+    let interrupt = Interrupt::watch()?;
     let stopwatch = Stopwatch::start();
     let mut progress = Progress::new(arguments.seeds);
     let mut told = Told::default();
@@ -90,8 +94,12 @@ pub(super) fn explore(arguments: &Arguments, output: &mut Output) -> Result<Exit
         if arguments.json {
             progress.aside(|| told.tell_news(summary, output));
         }
-        // Nobody reads on.
-        if output.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        // Nobody reads on, or nobody wants to wait any longer.
+        if output.is_closed() || interrupt.has_come() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     })?;
     progress.finish();
     let found = Found { arguments, summary: &summary, wall: stopwatch.elapsed() };

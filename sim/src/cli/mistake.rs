@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wavetank::{history::ReadError, run::UnknownProgram, scenario};
+use wavetank::{history::ReadError, run::UnknownProgram, saved, scenario};
 
 use super::style::{ERROR, HINT};
 
@@ -45,33 +45,12 @@ pub(super) enum Mistake {
     /// The results cannot be written.
     #[error("cannot write the results: {0}")]
     Output(io::Error),
-    /// A file is no saved run.
-    #[error("{}:{line}:{column}: {problem}\n{line:>6} | {text}\n       | {:>indent$}", path.display(), '^')]
-    SavedSyntax {
-        /// Which.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The column, from 1.
-        column: usize,
-        /// How the line reads thereabouts.
-        text: String,
-        /// Where the mistake stands in that text, from 1.
-        indent: usize,
-        /// What is wrong there.
-        problem: String,
-    },
-    /// A file is a saved run of something that cannot run.
-    #[error("{}: {problem}", path.display())]
-    SavedOptions {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong, and what would be right.
-        problem: String,
-    },
-    /// A run cannot be written down.
-    #[error("this run cannot be written down: {0}")]
-    Unsavable(ron::Error),
+    /// A file is no saved run, or one that cannot be run; the mistake comes with its place.
+    #[error("{0}")]
+    Saved(saved::Mistake),
+    /// A saved run asks for what the tank cannot run.
+    #[error(transparent)]
+    Unrunnable(#[from] saved::Unrunnable),
     /// There is no such implementation.
     #[error(transparent)]
     UnknownProgram(#[from] UnknownProgram),
@@ -86,6 +65,9 @@ pub(super) enum Mistake {
     /// The operating system gives no threads.
     #[error("cannot start the threads: {0}")]
     Threads(rayon::ThreadPoolBuildError),
+    /// The operating system does not tell of interrupts.
+    #[error("cannot watch for interrupts: {0}")]
+    Interrupts(ctrlc::Error),
     /// The second process of a check of determinism did not answer.
     #[error("the second process has not told its run: {problem}")]
     Child {
@@ -141,7 +123,7 @@ impl Mistake {
                  a file is one written with `wavetank replay SEED --save FILE`",
             ),
             Self::NotText { .. } => Some("is this the right file, and not compressed?"),
-            Self::SavedSyntax { .. } | Self::SavedOptions { .. } => {
+            Self::Saved(_) | Self::Unrunnable(_) => {
                 Some("write a file of this kind with `wavetank replay SEED --save FILE`")
             }
             Self::TooManySeeds { .. } => Some("choose fewer --seeds or an earlier --first-seed"),
@@ -151,8 +133,8 @@ impl Mistake {
             Self::Unreadable { .. }
             | Self::Unwritable { .. }
             | Self::Output(_)
-            | Self::Unsavable(_)
             | Self::UnknownProgram(_)
+            | Self::Interrupts(_)
             | Self::Child { .. }
             | Self::NoScenario { .. }
             | Self::Scenario(_) => None,
@@ -164,7 +146,7 @@ impl Mistake {
         let mut stderr = anstream::stderr().lock();
         let _ = match self {
             // It brings its own heading.
-            Self::Scenario(mistake) => writeln!(stderr, "{}", mistake.render(true)),
+            Self::Scenario(mistake) | Self::Saved(mistake) => writeln!(stderr, "{}", mistake.render(true)),
             _ => writeln!(stderr, "{ERROR}error{ERROR:#}: {self}"),
         };
         if let Some(advice) = self.advice() {

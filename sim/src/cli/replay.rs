@@ -1,6 +1,9 @@
 //! `wavetank replay`: one history again, and everything there is to know about it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::Args;
 use serde::Serialize;
@@ -8,7 +11,9 @@ use wavetank::{
     chance::{Door, Random},
     checks::Violation,
     history::OutcomeCounts,
+    program::Program,
     run::{self, Keep, Report, Verdict},
+    saved::SavedRun,
     swarm::RunOptions,
     tank::Tally,
     trace::{Line, LineKind},
@@ -21,7 +26,6 @@ use super::{
     mistake::Mistake,
     output::Output,
     render::{self, Judgement, number},
-    saved::SavedRun,
     style::{HEADING, HINT, OPEN},
 };
 
@@ -34,7 +38,7 @@ use super::{
     "  wavetank replay 17                       what became of seed 17\n",
     "  wavetank replay 17 --trace | less        event by event\n",
     "  wavetank replay 17 --save run.ron        into a file: seeds change meaning with the code, files do not\n",
-    "  wavetank replay run.ron                  and out of it; fails if it is not the same history any more\n",
+    "  wavetank replay run.ron                  and out of it; if that is another history now, it exits with 3\n",
     "  wavetank replay 17 --check-determinism   is it the same every time?\n",
     "\n",
     exit_codes!()
@@ -90,7 +94,7 @@ pub(super) fn replay(arguments: &Arguments, output: &mut Output) -> Result<Exit,
 /// What is replayed.
 enum Target {
     Seed { seed: u64, implementation: String },
-    File { saved: Box<SavedRun> },
+    File { saved: Box<SavedRun>, programs: Vec<Arc<dyn Program>> },
 }
 
 impl Target {
@@ -104,7 +108,8 @@ impl Target {
         if !path.exists() {
             return Err(Mistake::NoTarget { text: target.clone() });
         }
-        let mut saved = SavedRun::read(path)?;
+        let text = input::read_text(path)?;
+        let mut saved = SavedRun::parse(&path.display().to_string(), &text).map_err(Mistake::Saved)?;
         if let Some(implementation) = implementation
             && saved.options.programs != [implementation.as_str()]
         {
@@ -112,20 +117,21 @@ impl Target {
             saved.options.programs = vec![implementation.clone()];
             saved.hash = None;
         }
-        Ok(Self::File { saved: Box::new(saved) })
+        let programs = run::find_programs(&saved.options.programs)?;
+        Ok(Self::File { saved: Box::new(saved), programs })
     }
 
     fn play(&self, keep: Keep) -> Result<Report, Mistake> {
         Ok(match self {
             Self::Seed { seed, implementation } => run::run_seed(implementation, *seed, keep)?,
-            Self::File { saved } => saved.play(keep)?,
+            Self::File { saved, programs } => saved.replay(programs, keep)?,
         })
     }
 
     fn implementation(&self) -> String {
         match self {
             Self::Seed { implementation, .. } => implementation.clone(),
-            Self::File { saved } => saved.options.programs.join(", "),
+            Self::File { saved, .. } => saved.options.programs.join(", "),
         }
     }
 
@@ -136,10 +142,11 @@ impl Target {
         }
     }
 
-    fn expected_hash(&self) -> Option<&str> {
+    /// The hash of the run that was saved, if this is another one.
+    fn missed_hash(&self, report: &Report) -> Option<&str> {
         match self {
             Self::Seed { .. } => None,
-            Self::File { saved } => saved.hash.as_deref(),
+            Self::File { saved, .. } => saved.hash.as_deref().filter(|_| !saved.is(report)),
         }
     }
 
@@ -148,10 +155,10 @@ impl Target {
             Self::Seed { seed, implementation } => {
                 RunOptions::draw(implementation, &mut Door::new(Random::new(*seed)))
             }
-            Self::File { saved } => saved.options.clone(),
+            Self::File { saved, .. } => saved.options.clone(),
         };
-        let decisions = report.decisions.clone();
-        SavedRun { hash: Some(report.hash.to_string()), options, decisions }.write(path)
+        let written = SavedRun::of(options, report).write(path);
+        written.map_err(|source| Mistake::Unwritable { path: path.to_owned(), source })
     }
 }
 
@@ -170,25 +177,28 @@ fn check_determinism(
     Ok(determinism::difference(&first, &elsewhere, "in another process"))
 }
 
-/// The verdict of a replay: that of the run, unless it is not the run it should be.
+/// The verdict of a replay: that of the run, unless it is not the run it should be. A violation is one all the same.
 fn judge(target: &Target, report: &Report, difference: Option<&Difference>) -> Verdict {
     if let Some(Difference { event, message }) = difference {
         let check = "Determinism".to_owned();
         return Verdict::Fail(Violation { check, event: *event, message: message.clone() });
     }
-    match (&report.verdict, target.expected_hash()) {
+    match (&report.verdict, target.missed_hash(report)) {
         (Verdict::Fail(_), _) | (_, None) => report.verdict.clone(),
-        (_, Some(expected)) if expected == report.hash.to_string() => report.verdict.clone(),
-        (verdict, Some(expected)) => Verdict::Fail(Violation {
-            check: "Replay".to_owned(),
-            event: report.events,
-            message: format!(
-                "this is not the run that was saved: its hash is {}, and the file expects {expected}. Either the \
-                 file was changed or the code was; this run by itself came out as: {verdict}",
-                report.hash
-            ),
-        }),
+        (verdict, Some(expected)) => Verdict::Inconclusive(format!(
+            "{}; by itself it came out as: {verdict}",
+            another_run(expected, report)
+        )),
     }
+}
+
+/// That a file's run did not come out of it again.
+fn another_run(expected: &str, report: &Report) -> String {
+    format!(
+        "this is not the run that was saved, so it says nothing about that one: its hash is {}, and the file \
+         expects {expected}; the file was changed, or the code was",
+        report.hash
+    )
 }
 
 /// A run, replayed and judged.
@@ -207,6 +217,9 @@ struct ReplayLine<'a> {
     #[serde(flatten)]
     judgement: Judgement<'a>,
     hash: String,
+    /// The hash of the run that was saved, if this is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_hash: Option<&'a str>,
     events: u64,
     virtual_seconds: f64,
     implementation: String,
@@ -244,6 +257,7 @@ impl Replayed<'_> {
         output.json(&ReplayLine {
             judgement: Judgement::from(&self.verdict),
             hash: self.report.hash.to_string(),
+            expected_hash: self.target.missed_hash(&self.report),
             events: self.report.events,
             virtual_seconds: render::seconds(self.virtual_time()),
             implementation: self.target.implementation(),
@@ -309,7 +323,12 @@ impl Replayed<'_> {
         output.line(format_args!("{style}{word}{style:#}: {what} of {implementation}"));
         match &self.verdict {
             Verdict::Pass => return,
-            Verdict::Fail(violation) => output.line(violation),
+            Verdict::Fail(violation) => {
+                output.line(violation);
+                if let Some(expected) = self.target.missed_hash(&self.report) {
+                    output.line(format_args!("{OPEN}note{OPEN:#}: {}", another_run(expected, &self.report)));
+                }
+            }
             Verdict::Inconclusive(reason) => output.line(format_args!("{OPEN}{reason}{OPEN:#}")),
         }
         if !self.arguments.trace {

@@ -12,6 +12,7 @@ use wavetank::{
     program::Program,
     run::{self, Verdict},
     scenario::{self, Outcome},
+    trace::{Fingerprint, Line},
 };
 
 use super::{
@@ -71,20 +72,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<Exit, Mi
     let mut counts = Counts::default();
     let mut exit = Exit::Passed;
     for path in scenario_files(&arguments.paths)? {
-        counts.scenarios += 1;
-        exit = exit.max(match play(arguments, &path, &programs, output) {
-            Ok(verdict) => {
-                counts.add(&verdict);
-                Exit::of(&verdict)
-            }
-            Err(mistake) => {
-                // What was written before it is to be read before it.
-                output.flush();
-                mistake.report();
-                counts.mistaken += 1;
-                Exit::BadInput
-            }
-        });
+        let played = Played::of(&path, &programs);
+        exit = exit.max(counts.add(&played.verdict));
+        played.tell(arguments, output);
     }
     if arguments.json {
         output.json(&counts);
@@ -95,12 +85,16 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<Exit, Mi
 }
 
 impl Counts {
-    fn add(&mut self, verdict: &Verdict) {
-        match verdict {
-            Verdict::Pass => self.passed += 1,
-            Verdict::Fail(_) => self.failed += 1,
-            Verdict::Inconclusive(_) => self.inconclusive += 1,
-        }
+    /// Counts a scenario, and says what it comes to.
+    fn add(&mut self, verdict: &Result<Verdict, scenario::Mistake>) -> Exit {
+        self.scenarios += 1;
+        *match verdict {
+            Ok(Verdict::Pass) => &mut self.passed,
+            Ok(Verdict::Fail(_)) => &mut self.failed,
+            Ok(Verdict::Inconclusive(_)) => &mut self.inconclusive,
+            Err(_) => &mut self.mistaken,
+        } += 1;
+        verdict.as_ref().map_or(Exit::BadInput, Exit::of)
     }
 
     fn tell(&self, exit: Exit, arguments: &Arguments, output: &mut Output) {
@@ -149,48 +143,107 @@ fn scenarios_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A scenario that was played, as a line of JSON.
-#[derive(Debug, Serialize)]
-struct ScenarioLine<'a> {
+/// A file that was played, as far as it could be.
+struct Played {
     file: String,
-    name: &'a str,
-    #[serde(flatten)]
-    judgement: Judgement<'a>,
-    hash: String,
-    events: u64,
+    name: String,
+    verdict: Result<Verdict, scenario::Mistake>,
+    trace: Vec<Line>,
+    /// The identity of the run and its events, if there was one.
+    run: Option<(Fingerprint, u64)>,
 }
 
-fn play(
-    arguments: &Arguments,
-    path: &Path,
-    programs: &[Arc<dyn Program>],
-    output: &mut Output,
-) -> Result<Verdict, Mistake> {
-    let scenario = scenario::load(path).map_err(Mistake::Scenario)?;
-    let Outcome { verdict, trace, events, hash } = scenario::play(&scenario, programs);
-    match (arguments.trace, arguments.json) {
-        (false, _) => (),
-        (true, true) => trace.iter().for_each(|line| output.json(line)),
-        (true, false) => render::trace(output, &trace),
-    }
-    if arguments.json {
-        let (file, name) = (path.display().to_string(), scenario.name());
-        let judgement = Judgement::from(&verdict);
-        output.json(&ScenarioLine { file, name, judgement, hash: hash.to_string(), events });
-        return Ok(verdict);
-    }
-    let (style, word) = render::word(&verdict);
-    match &verdict {
-        Verdict::Pass => output.line(format_args!("{style}{word}{style:#}  {}", scenario.name())),
-        Verdict::Fail(violation) => {
-            output.line(format_args!("{style}{word}{style:#}  {}: {violation}", scenario.name()));
+/// The same as a line of JSON.
+#[derive(Debug, Serialize)]
+struct PlayedLine<'a> {
+    file: &'a str,
+    name: &'a str,
+    #[serde(flatten)]
+    judgement: PlayedJudgement<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum PlayedJudgement<'a> {
+    Judged(Judgement<'a>),
+    Mistaken { verdict: &'static str, mistake: MistakeLine<'a> },
+}
+
+/// A mistake in a scenario, as JSON.
+#[derive(Debug, Serialize)]
+struct MistakeLine<'a> {
+    line: usize,
+    column: usize,
+    text: &'a str,
+    problem: &'a str,
+    expected: &'a str,
+}
+
+impl Played {
+    fn of(path: &Path, programs: &[Arc<dyn Program>]) -> Self {
+        let file = path.display().to_string();
+        match scenario::load(path) {
+            Ok(scenario) => {
+                let Outcome { verdict, trace, events, hash } = scenario::play(&scenario, programs);
+                Self { file, name: scenario.name().to_owned(), verdict, trace, run: Some((hash, events)) }
+            }
+            Err(mistake) => {
+                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                Self { file, name, verdict: Err(mistake), trace: Vec::new(), run: None }
+            }
         }
-        Verdict::Inconclusive(reason) => {
-            output.line(format_args!("{style}{word}{style:#}  {}: {reason}", scenario.name()));
+    }
+
+    fn tell(&self, arguments: &Arguments, output: &mut Output) {
+        match (arguments.trace, arguments.json) {
+            (false, _) => (),
+            (true, true) => self.trace.iter().for_each(|line| output.json(line)),
+            (true, false) => render::trace(output, &self.trace),
+        }
+        if let Err(mistake) = &self.verdict {
+            // What was written before it is to be read before it.
+            output.flush();
+            Mistake::Scenario(mistake.clone()).report();
+        }
+        if arguments.json {
+            self.tell_json(output);
+            return;
+        }
+        let Ok(verdict) = &self.verdict else { return };
+        let (style, word) = render::word(verdict);
+        let why = match verdict {
+            Verdict::Pass => String::new(),
+            Verdict::Fail(violation) => format!(": {violation}"),
+            Verdict::Inconclusive(reason) => format!(": {reason}"),
+        };
+        output.line(format_args!("{style}{word}{style:#}  {}{why}", self.name));
+        if arguments.trace {
+            output.line("");
         }
     }
-    if arguments.trace {
-        output.line("");
+
+    fn tell_json(&self, output: &mut Output) {
+        let judgement = match &self.verdict {
+            Ok(verdict) => PlayedJudgement::Judged(Judgement::from(verdict)),
+            Err(mistake) => PlayedJudgement::Mistaken { verdict: "mistake", mistake: mistake.into() },
+        };
+        let (hash, events) = self.run.map(|(hash, events)| (hash.to_string(), events)).unzip();
+        output.json(&PlayedLine { file: &self.file, name: &self.name, judgement, hash, events });
     }
-    Ok(verdict)
+}
+
+impl<'a> From<&'a scenario::Mistake> for MistakeLine<'a> {
+    fn from(mistake: &'a scenario::Mistake) -> Self {
+        Self {
+            line: mistake.line(),
+            column: mistake.column(),
+            text: mistake.text(),
+            problem: mistake.problem(),
+            expected: mistake.expected(),
+        }
+    }
 }

@@ -1,126 +1,126 @@
 //! How a script names servers, clients, roles and messages.
 
-use serde::Deserialize;
+use std::{fmt, marker::PhantomData, num::NonZeroUsize};
+
+use serde::{Deserialize, Deserializer, de};
 use wavetank_process::Role;
 
+/// The most servers, and the most clients, that have a name.
+pub(super) const MOST_NAMED: u64 = 9;
+
+/// Something that a file calls by one word.
+trait Named: Sized {
+    /// What the word names, and which words there are, for who wrote another one.
+    const EXPECTED: &'static str;
+
+    /// What is called so.
+    fn named(word: &str) -> Option<Self>;
+}
+
+struct NameVisitor<T>(PhantomData<T>);
+
+impl<T: Named> de::Visitor<'_> for NameVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<T, E> {
+        T::named(word).ok_or_else(|| E::custom(format_args!("expected {}, not `{word}`", T::EXPECTED)))
+    }
+}
+
+fn deserialize_name<'de, T: Named, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_identifier(NameVisitor(PhantomData))
+}
+
+/// The number in a name that is this letter and one digit from 1 on.
+fn number(word: &str, letter: char) -> Option<u64> {
+    let digits = word.strip_prefix(letter)?;
+    (1..=MOST_NAMED).find(|number| digits == number.to_string())
+}
+
 /// A server, by number or by what it is at that moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "n1 to n9 are what they say")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Server {
-    N1,
-    N2,
-    N3,
-    N4,
-    N5,
-    N6,
-    N7,
-    N8,
-    N9,
-    /// The leader of the latest term that has one.
+    /// `n1` to `n9`: the one with this number.
+    Number(u64),
+    /// `leader`: that of the latest term that has one.
     Leader,
-    /// The follower with the lowest number.
+    /// `follower`: the one with the lowest number.
     Follower,
-    /// The server that crashed last.
+    /// `last_crashed`: the one that crashed last.
     LastCrashed,
 }
 
-impl Server {
-    /// Its number, if it is named by number.
-    pub fn number(self) -> Option<u64> {
-        match self {
-            Self::N1 => Some(1),
-            Self::N2 => Some(2),
-            Self::N3 => Some(3),
-            Self::N4 => Some(4),
-            Self::N5 => Some(5),
-            Self::N6 => Some(6),
-            Self::N7 => Some(7),
-            Self::N8 => Some(8),
-            Self::N9 => Some(9),
-            Self::Leader | Self::Follower | Self::LastCrashed => None,
+impl Named for Server {
+    const EXPECTED: &'static str = "a server: `n1` to `n9`, `leader`, `follower` or `last_crashed`";
+
+    fn named(word: &str) -> Option<Self> {
+        match word {
+            "leader" => Some(Self::Leader),
+            "follower" => Some(Self::Follower),
+            "last_crashed" => Some(Self::LastCrashed),
+            _ => number(word, 'n').map(Self::Number),
         }
     }
 }
 
-/// A client, by number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "c1 to c9 are what they say")]
-pub enum ClientName {
-    #[default]
-    C1,
-    C2,
-    C3,
-    C4,
-    C5,
-    C6,
-    C7,
-    C8,
-    C9,
-}
-
-impl ClientName {
-    /// Its number, from 1.
-    pub fn number(self) -> u64 {
-        self as u64 + 1
+impl<'de> Deserialize<'de> for Server {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize_name(deserializer)
     }
 }
 
-/// Either end of a message: a server or a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
+/// A client, by number: `c1` to `c9`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientName(
+    /// From 1.
+    pub u64,
+);
+
+impl Default for ClientName {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl Named for ClientName {
+    const EXPECTED: &'static str = "a client: `c1` to `c9`";
+
+    fn named(word: &str) -> Option<Self> {
+        number(word, 'c').map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize_name(deserializer)
+    }
+}
+
+/// Either end of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Party {
-    N1,
-    N2,
-    N3,
-    N4,
-    N5,
-    N6,
-    N7,
-    N8,
-    N9,
-    Leader,
-    Follower,
-    LastCrashed,
-    C1,
-    C2,
-    C3,
-    C4,
-    C5,
-    C6,
-    C7,
-    C8,
-    C9,
+    /// A server.
+    Server(Server),
+    /// A client.
+    Client(ClientName),
 }
 
-impl Party {
-    /// The server it names, or the client.
-    pub fn server_or_client(self) -> Result<Server, ClientName> {
-        match self {
-            Self::N1 => Ok(Server::N1),
-            Self::N2 => Ok(Server::N2),
-            Self::N3 => Ok(Server::N3),
-            Self::N4 => Ok(Server::N4),
-            Self::N5 => Ok(Server::N5),
-            Self::N6 => Ok(Server::N6),
-            Self::N7 => Ok(Server::N7),
-            Self::N8 => Ok(Server::N8),
-            Self::N9 => Ok(Server::N9),
-            Self::Leader => Ok(Server::Leader),
-            Self::Follower => Ok(Server::Follower),
-            Self::LastCrashed => Ok(Server::LastCrashed),
-            Self::C1 => Err(ClientName::C1),
-            Self::C2 => Err(ClientName::C2),
-            Self::C3 => Err(ClientName::C3),
-            Self::C4 => Err(ClientName::C4),
-            Self::C5 => Err(ClientName::C5),
-            Self::C6 => Err(ClientName::C6),
-            Self::C7 => Err(ClientName::C7),
-            Self::C8 => Err(ClientName::C8),
-            Self::C9 => Err(ClientName::C9),
-        }
+impl Named for Party {
+    const EXPECTED: &'static str =
+        "a server (`n1` to `n9`, `leader`, `follower`, `last_crashed`) or a client (`c1` to `c9`)";
+
+    fn named(word: &str) -> Option<Self> {
+        Server::named(word).map(Self::Server).or_else(|| ClientName::named(word).map(Self::Client))
+    }
+}
+
+impl<'de> Deserialize<'de> for Party {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize_name(deserializer)
     }
 }
 
@@ -160,6 +160,13 @@ impl Kind {
     }
 }
 
+fn from_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroUsize>, D::Error> {
+    let number = Option::<usize>::deserialize(deserializer)?;
+    let counted =
+        |number| NonZeroUsize::new(number).ok_or_else(|| de::Error::custom("messages are counted from 1"));
+    number.map(counted).transpose()
+}
+
 /// Messages that wait in their mailboxes: all that fit what is said of them. There must be one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -171,7 +178,8 @@ pub struct Messages {
     /// For whom they are.
     pub to: Option<Party>,
     /// Only this one of them, in the order in which they were sent, from 1.
-    pub nth: Option<usize>,
+    #[serde(deserialize_with = "from_one")]
+    pub nth: Option<NonZeroUsize>,
 }
 
 /// What becomes of sectors that were written and not synced when a machine loses power.

@@ -1,36 +1,37 @@
 //! Playing a script, step by step.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+mod quiet;
+mod mail;
+mod machines;
+mod clients;
+mod passage;
 
-use wavetank_process::{Control, raft_core::NodeId};
+use std::sync::Arc;
+
+use wavetank_process::{RaftOptions, raft_core::NodeId};
 
 use super::{
-    ClientName, Condition, Fate, Messages, Party, Scenario, Scripted, Server, Step,
-    condition::Scene,
-    mistake::{Mistake, Place},
+    Cluster, Mistake, Scenario, Scripted, Server, Step,
+    scene::{Claim, Instead, Scene},
 };
 use crate::{
-    chance::{Decider, Door, Site, labels},
+    chance::Door,
     checks::{self, Violation},
     client::ClientOptions,
-    disk::DiskOptions,
-    kv::Command,
-    network::{Endpoint, InFlight, MessageId, NetworkOptions},
+    mistake::Place,
+    network::NetworkOptions,
     program::Program,
     run::{self, Verdict},
-    tank::{Parcel, Post, Tank, TankOptions},
-    time::Span,
+    tank::{Tank, TankOptions},
     trace::{Fingerprint, Line, LineKind, Trace},
 };
+use quiet::{FateOfSectors, Quiet};
 
 /// What playing a scenario has come to.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Passed, or what did not hold.
-    pub verdict: Verdict,
+    /// Passed, or what did not hold; or the step that could not be taken, which is a mistake in the script.
+    pub verdict: Result<Verdict, Mistake>,
     /// Everything that happened, with each step as a heading.
     pub trace: Vec<Line>,
     /// How many events there were.
@@ -44,65 +45,59 @@ pub fn play(scenario: &Scenario, programs: &[Arc<dyn Program>]) -> Outcome {
     Player::new(scenario, programs).play(None)
 }
 
-/// Plays a scenario with the claim at this place of the script turned into its contrary. If the claim means
-/// anything, the scenario fails.
+/// Plays a scenario with the claim at this place of the script, an `expect` or a `run_until`, turned into its contrary.
+/// If the claim means anything, the scenario fails.
 pub fn play_negated(scenario: &Scenario, programs: &[Arc<dyn Program>], step: usize) -> Outcome {
     Player::new(scenario, programs).play(Some(step))
 }
 
-/// Makes the mildest choice everywhere, except where a step says what becomes of unsynced sectors.
-struct Quiet {
-    fate: Arc<AtomicU64>,
+/// Why a script does not go on.
+enum Failure {
+    /// A claim does not hold: the scenario fails.
+    Claim(Instead),
+    /// A step cannot be taken: the script is mistaken.
+    Step(String),
 }
 
-impl Decider for Quiet {
-    fn decide(&mut self, site: Site, _ordinal: u64, bound: u64) -> u64 {
-        match site.label {
-            labels::DISK_UNSYNCED => self.fate.load(Ordering::Relaxed).min(bound - 1),
-            labels::DISK_TEAR => bound / 2,
-            _ => 0,
-        }
+impl From<Instead> for Failure {
+    /// A step that names a server or client that is not there cannot be taken.
+    fn from(instead: Instead) -> Self {
+        Self::Step(instead.into_words())
+    }
+}
+
+/// What has become of a step.
+type Played = Result<(), Failure>;
+
+fn possible(done: bool, otherwise: &str) -> Played {
+    if done { Ok(()) } else { Err(Failure::Step(otherwise.to_owned())) }
+}
+
+fn claimed(claim: Claim) -> Played {
+    claim.map_err(Failure::Claim)
+}
+
+/// The contrary of a claim. Where there is nothing to judge there is no contrary either.
+fn contrary(played: Played) -> Played {
+    match played {
+        Ok(()) => Err(Failure::Claim(Instead::Otherwise("it holds".to_owned()))),
+        Err(Failure::Claim(Instead::Otherwise(_))) => Ok(()),
+        unplayed => unplayed,
     }
 }
 
 struct Player<'a> {
     scenario: &'a Scenario,
     tank: Tank,
-    fate: Arc<AtomicU64>,
+    fate: FateOfSectors,
     last_crashed: Option<usize>,
 }
 
-/// A scenario is short. More events than this mean that a span of time was mistyped.
-const EVENT_LIMIT: u64 = 500_000;
-
-/// After so many deliveries at one moment a cluster does not settle.
-const SETTLE_LIMIT: u64 = 100_000;
-
 impl<'a> Player<'a> {
     fn new(scenario: &'a Scenario, programs: &[Arc<dyn Program>]) -> Self {
-        let cluster = &scenario.cluster;
-        let mut options = TankOptions {
-            voters: cluster.voters,
-            tick: cluster.tick,
-            network: NetworkOptions {
-                latency_min: cluster.latency,
-                latency_mean: cluster.latency,
-                ..NetworkOptions::default()
-            },
-            ..TankOptions::default()
-        };
-        options.raft.pre_vote = cluster.pre_vote;
-        options.raft.check_quorum = cluster.check_quorum;
-        options.raft.election_timeout_ticks = cluster.election_timeout_ticks;
-        options.raft.heartbeat_ticks = cluster.heartbeat_ticks;
-        options.raft.max_message_bytes = cluster.max_message_bytes;
-        options.raft.max_inflight_messages = cluster.max_inflight_messages;
-        // Clients do only what the script has them do.
-        let client =
-            ClientOptions { operations: 0, timeout: cluster.client_timeout, ..ClientOptions::default() };
-        options.clients = (0..cluster.clients).map(|_| client.clone()).collect();
-        let fate = Arc::new(AtomicU64::new(0));
-        let door = Door::new(Quiet { fate: Arc::clone(&fate) });
+        let fate = FateOfSectors::default();
+        let door = Door::new(Quiet::new(&fate));
+        let options = tank_options(&scenario.cluster);
         let tank = Tank::new(options, programs, checks::built_in(), door, Trace::kept());
         Self { scenario, tank, fate, last_crashed: None }
     }
@@ -110,44 +105,48 @@ impl<'a> Player<'a> {
     fn play(mut self, negated: Option<usize>) -> Outcome {
         self.settle_moment();
         let script = &self.scenario.script;
-        for (position, Scripted { step, place, remark }) in script.iter().enumerate() {
-            if !remark.is_empty() {
-                self.tank.heading(LineKind::Remark, remark);
-            }
-            self.tank.heading(LineKind::Step, &heading(place.text(&self.scenario.source)));
-            let played = match step {
-                Step::Expect(condition) if negated == Some(position) => {
-                    self.expect(&Condition::Not(Box::new(condition.clone())))
-                }
-                step => self.step(step),
-            };
-            self.settle_moment();
+        for (position, scripted) in script.iter().enumerate() {
+            let played = self.play_step(scripted);
+            let played = if negated == Some(position) { contrary(played) } else { played };
             if let Some(violation) = self.tank.violation() {
                 let verdict = Verdict::Fail(violation.clone());
-                return self.outcome(verdict);
+                return self.outcome(Ok(verdict));
             }
-            if let Err((check, message)) = played {
-                return self.failed(check, *place, &message);
+            if let Err(failure) = played {
+                let verdict = self.failed(failure, scripted.place);
+                return self.outcome(verdict);
             }
         }
         let verdict = run::judge_history(&self.tank);
-        self.outcome(verdict)
+        self.outcome(Ok(verdict))
     }
 
-    /// Lets everything happen that takes no time.
-    fn settle_moment(&mut self) {
-        self.tank.run_to(self.tank.now());
+    /// Plays a step under its heading, with everything that follows at the same moment.
+    fn play_step(&mut self, Scripted { step, place, remark }: &Scripted) -> Played {
+        if !remark.is_empty() {
+            self.tank.heading(LineKind::Remark, remark);
+        }
+        self.tank.heading(LineKind::Step, &heading(place.text(&self.scenario.source)));
+        let played = self.step(step);
+        self.settle_moment();
+        played
     }
 
-    fn failed(self, check: &str, place: Place, message: &str) -> Outcome {
+    fn failed(&self, failure: Failure, place: Place) -> Result<Verdict, Mistake> {
         let Scenario { path, source, .. } = self.scenario;
-        let title = if check == "Expectation" { "this does not hold" } else { "this step cannot be taken" };
-        let message = Mistake::new(path, source, place, title, message).to_string();
-        let violation = Violation { check: check.to_owned(), event: self.tank.events(), message };
-        self.outcome(Verdict::Fail(violation))
+        match failure {
+            Failure::Step(reason) => {
+                Err(Mistake::new(path, source, place, "this step cannot be taken", reason))
+            }
+            Failure::Claim(instead) => {
+                let mistake = Mistake::new(path, source, place, "this does not hold", instead.into_words());
+                let (event, message) = (self.tank.events(), mistake.to_string());
+                Ok(Verdict::Fail(Violation { check: "Expectation".to_owned(), event, message }))
+            }
+        }
     }
 
-    fn outcome(self, verdict: Verdict) -> Outcome {
+    fn outcome(self, verdict: Result<Verdict, Mistake>) -> Outcome {
         Outcome {
             verdict,
             trace: self.tank.trace().lines().to_vec(),
@@ -162,261 +161,74 @@ impl<'a> Player<'a> {
 
     /// The place of a server in the cluster.
     fn find(&self, server: Server) -> Result<usize, Failure> {
-        self.scene().find(server).map_err(unplayable)
+        Ok(self.scene().find(server)?)
     }
 
     fn id(&self, server: Server) -> Result<NodeId, Failure> {
         self.find(server).map(|position| self.tank.cluster()[position].id)
     }
 
-    fn step(&mut self, step: &Step) -> Result<(), Failure> {
+    /// Takes a step. Each verb is played in one of the chapters below this file.
+    fn step(&mut self, step: &Step) -> Played {
         match step {
-            Step::Campaign(server) => self.control(*server, Control::Campaign),
-            Step::Transfer { from, to } => {
-                let to = self.id(*to)?;
-                self.control(*from, Control::Transfer(to))
-            }
+            Step::Campaign(server) => self.campaign(*server),
+            Step::Transfer { from, to } => self.transfer(*from, *to),
             Step::Deliver(messages) => self.each(messages, Tank::deliver_now),
             Step::Drop(messages) => self.each(messages, Tank::drop_now),
             Step::Duplicate(messages) => self.each(messages, Tank::duplicate_now),
             Step::Hold(messages) => self.each(messages, Tank::hold),
             Step::Release(messages) => self.each(messages, Tank::release),
-            Step::Delay { kind, from, to, by } => {
-                let messages = Messages { kind: *kind, from: *from, to: *to, nth: None };
-                self.each(&messages, |tank, id| tank.delay(id, *by))
-            }
+            Step::Delay { kind, from, to, by } => self.delay(*kind, *from, *to, *by),
             Step::Partition(groups) => self.partition(groups),
-            Step::Cut { from, to } => {
-                let (from, to) = (self.id(*from)?, self.id(*to)?);
-                self.tank.cut(from, to);
-                Ok(())
-            }
-            Step::Heal => {
-                self.tank.mend_all();
-                Ok(())
-            }
+            Step::Cut { from, to } => self.cut(*from, *to),
+            Step::Heal => self.heal(),
             Step::Crash(server) => self.crash(*server, None),
             Step::LosePower(server, fate) => self.crash(*server, Some(*fate)),
-            Step::Restart(server) => {
-                let position = self.find(*server)?;
-                possible(self.tank.restart(position), "it is running")
-            }
-            Step::Pause(server) => {
-                let position = self.find(*server)?;
-                possible(self.tank.pause(position), "it is not running")
-            }
-            Step::Resume(server) => {
-                let position = self.find(*server)?;
-                possible(self.tank.resume(position).is_some(), "it is not paused")
-            }
-            Step::Slow(server, latency) => {
-                let position = self.find(*server)?;
-                let options =
-                    DiskOptions { latency_min: *latency, latency_mean: *latency, ..DiskOptions::default() };
-                self.tank.set_disk(position, options);
-                Ok(())
-            }
-            Step::Put { .. }
-            | Step::Get { .. }
-            | Step::Cas { .. }
-            | Step::Append { .. }
-            | Step::Retry { .. } => self.client_step(step),
+            Step::Restart(server) => self.restart(*server),
+            Step::Pause(server) => self.pause(*server),
+            Step::Resume(server) => self.resume(*server),
+            Step::Slow(server, latency) => self.slow(*server, *latency),
+            Step::Put(_) | Step::Get(_) | Step::Cas(_) | Step::Append(_) => self.call(step),
+            Step::Retry { client, to } => self.retry(*client, *to),
             Step::RunFor(span) => self.run_for(*span),
             Step::RunUntil { condition, within } => self.run_until(condition, *within),
             Step::Settle => self.settle(),
-            Step::Expect(condition) => self.expect(condition),
+            Step::Expect(condition) => claimed(condition.judge(&self.scene())),
         }
-    }
-
-    fn control(&mut self, server: Server, control: Control) -> Result<(), Failure> {
-        let position = self.find(server)?;
-        match self.tank.control(position, control) {
-            None => Ok(()),
-            Some(reason) => {
-                Err(unplayable(format!("{} refuses: {reason}", self.tank.cluster()[position].id)))
-            }
-        }
-    }
-
-    fn crash(&mut self, server: Server, fate: Option<Fate>) -> Result<(), Failure> {
-        let position = self.find(server)?;
-        let choice = match fate {
-            None | Some(Fate::Kept) => 0,
-            Some(Fate::Lost) => 1,
-            Some(Fate::Torn) => 2,
-        };
-        self.fate.store(choice, Ordering::Relaxed);
-        let crashed = self.tank.crash(position, fate.is_some()).is_some();
-        self.fate.store(0, Ordering::Relaxed);
-        self.last_crashed = Some(position);
-        possible(crashed, "it is down already")
-    }
-
-    fn partition(&mut self, groups: &[Vec<Server>]) -> Result<(), Failure> {
-        let mut group_of = vec![0; self.tank.cluster().len()];
-        for (group, servers) in groups.iter().enumerate() {
-            for server in servers {
-                let position = self.find(*server)?;
-                if group_of[position] != 0 {
-                    let id = self.tank.cluster()[position].id;
-                    return Err(unplayable(format!("{id} is in two groups")));
-                }
-                group_of[position] = group + 1;
-            }
-        }
-        let ids = self.tank.cluster().iter().map(|machine| machine.id).collect::<Vec<_>>();
-        for (&from, from_group) in ids.iter().zip(&group_of) {
-            for (&to, to_group) in ids.iter().zip(&group_of) {
-                if from_group != to_group {
-                    self.tank.cut(from, to);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Does something with every message that fits.
-    fn each(
-        &mut self,
-        messages: &Messages,
-        mut act: impl FnMut(&mut Tank, MessageId) -> bool,
-    ) -> Result<(), Failure> {
-        for id in self.matching(messages)? {
-            if !act(&mut self.tank, id) {
-                return Err(unplayable("the message is held, or gone".to_owned()));
-            }
-            self.settle_moment();
-        }
-        Ok(())
-    }
-
-    /// The messages that fit, in the order in which they were sent.
-    fn matching(&self, messages: &Messages) -> Result<Vec<MessageId>, Failure> {
-        let end = |party: Option<Party>| -> Result<Option<Endpoint>, Failure> {
-            party.map(|party| self.endpoint(party)).transpose()
-        };
-        let (from, to) = (end(messages.from)?, end(messages.to)?);
-        let fits = |message: &&InFlight<Post>| {
-            from.is_none_or(|from| message.from == from)
-                && to.is_none_or(|to| message.to == to)
-                && messages.kind.is_none_or(|kind| self.kind(message) == kind.name())
-        };
-        let found = self.tank.network().in_flight().filter(fits).map(|message| message.id);
-        let found = match messages.nth {
-            None => found.collect::<Vec<_>>(),
-            Some(nth) => found.skip(nth.saturating_sub(1)).take(1).collect(),
-        };
-        if !found.is_empty() {
-            return Ok(found);
-        }
-        let waiting = self
-            .tank
-            .network()
-            .in_flight()
-            .map(|message| format!("{} {} → {}", self.kind(message), message.from, message.to));
-        let waiting = waiting.collect::<Vec<_>>().join(", ");
-        Err(unplayable(if waiting.is_empty() {
-            "no such message: the mailboxes are empty".to_owned()
-        } else {
-            format!("no such message; in the mailboxes: {waiting}")
-        }))
-    }
-
-    fn kind(&self, message: &InFlight<Post>) -> &'static str {
-        match &message.payload.parcel {
-            Parcel::Peer(_) => self.tank.kind(message.from, &message.payload).unwrap_or("?"),
-            Parcel::Request { .. } => "Request",
-            Parcel::Reply { .. } => "Reply",
-        }
-    }
-
-    fn endpoint(&self, party: Party) -> Result<Endpoint, Failure> {
-        match party.server_or_client() {
-            Ok(server) => self.id(server).map(Endpoint::Server),
-            Err(client) => Ok(Endpoint::Client(wavetank_process::ClientId(client.number()))),
-        }
-    }
-
-    fn client_step(&mut self, step: &Step) -> Result<(), Failure> {
-        let (client, to, command) = match step.clone() {
-            Step::Put { client, to, key, value } => (client, to, Command::Put { key, value }),
-            Step::Get { client, to, key } => (client, to, Command::Get { key }),
-            Step::Cas { client, to, key, expected, value } => {
-                (client, to, Command::Cas { key, expected, value })
-            }
-            Step::Append { client, to, key, value } => (client, to, Command::Append { key, value }),
-            Step::Retry { client, to } => {
-                let to = self.id(to)?;
-                return possible(self.tank.resend(place(client), to), "the client has no open request");
-            }
-            _ => return Ok(()),
-        };
-        let to = self.id(to)?;
-        self.tank.submit(place(client), command, to);
-        Ok(())
-    }
-
-    fn expect(&self, condition: &Condition) -> Result<(), Failure> {
-        condition.judge(&self.scene()).map_err(|instead| ("Expectation", instead))
-    }
-
-    fn run_for(&mut self, span: Span) -> Result<(), Failure> {
-        let until = self.tank.now() + span;
-        while self.tank.violation().is_none() && self.tank.next_event().is_some_and(|next| next <= until) {
-            self.tank.step();
-            self.within_limit()?;
-        }
-        self.tank.run_to(until);
-        Ok(())
-    }
-
-    fn within_limit(&self) -> Result<(), Failure> {
-        let told = || unplayable(format!("more than {EVENT_LIMIT} events: too long for a scenario"));
-        if EVENT_LIMIT < self.tank.events() { Err(told()) } else { Ok(()) }
-    }
-
-    fn run_until(&mut self, condition: &Condition, within: Span) -> Result<(), Failure> {
-        let deadline = self.tank.now() + within;
-        loop {
-            let Err(instead) = condition.judge(&self.scene()) else { return Ok(()) };
-            match self.tank.next_event() {
-                Some(next) if next <= deadline && self.tank.violation().is_none() => {
-                    self.tank.step();
-                    self.within_limit()?;
-                }
-                _ => return Err(("Expectation", format!("after {within} {instead}"))),
-            }
-        }
-    }
-
-    fn settle(&mut self) -> Result<(), Failure> {
-        for _ in 0..SETTLE_LIMIT {
-            self.settle_moment();
-            let next =
-                self.tank.network().in_flight().find(|message| !message.held).map(|message| message.id);
-            let Some(next) = next else { return Ok(()) };
-            if self.tank.violation().is_some() {
-                return Ok(());
-            }
-            self.tank.deliver_now(next);
-        }
-        Err(unplayable(format!("after {SETTLE_LIMIT} deliveries there are still messages")))
     }
 }
 
-/// The check that a step has failed, and why.
-type Failure = (&'static str, String);
-
-fn unplayable(reason: String) -> Failure {
-    ("Script", reason)
-}
-
-fn possible(done: bool, otherwise: &str) -> Result<(), Failure> {
-    if done { Ok(()) } else { Err(unplayable(otherwise.to_owned())) }
-}
-
-fn place(client: ClientName) -> usize {
-    usize::try_from(client.number() - 1).unwrap_or(0)
+/// The tank for a cluster. Its clients do only what the script has them do.
+fn tank_options(cluster: &Cluster) -> TankOptions {
+    let Cluster {
+        voters,
+        clients,
+        pre_vote,
+        check_quorum,
+        election_timeout_ticks,
+        heartbeat_ticks,
+        max_message_bytes,
+        max_inflight_messages,
+        tick,
+        latency,
+        client_timeout,
+    } = *cluster;
+    let client = ClientOptions { operations: 0, timeout: client_timeout, ..ClientOptions::default() };
+    TankOptions {
+        voters,
+        tick,
+        raft: RaftOptions {
+            election_timeout_ticks,
+            heartbeat_ticks,
+            pre_vote,
+            check_quorum,
+            max_message_bytes,
+            max_inflight_messages,
+        },
+        network: NetworkOptions { latency_min: latency, latency_mean: latency, ..NetworkOptions::default() },
+        clients: (0..clients).map(|_| client.clone()).collect(),
+        ..TankOptions::default()
+    }
 }
 
 /// A step as a heading: its text on one line.

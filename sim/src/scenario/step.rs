@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{ClientName, Condition, Fate, Kind, Messages, Party, Server};
-use crate::time::Span;
+use crate::{kv::Command, time::Span};
 
 const fn leader() -> Server {
     Server::Leader
@@ -24,17 +24,19 @@ pub enum Step {
         to: Server,
     },
 
-    /// Delivers messages now: `deliver(kind: RequestVote, from: n1, to: n2)`.
+    /// Delivers every message that fits, in the order in which they were sent: `deliver(kind: RequestVote, to: n2)`.
+    /// Refused if one of them is held or cannot arrive, because its link is cut or its receiver is down.
     Deliver(Messages),
-    /// Loses messages.
+    /// Loses every message that fits: `drop(kind: Heartbeat, from: n1)`.
     Drop(Messages),
-    /// Puts a second copy of messages in the mailboxes.
+    /// Puts a second copy of every message that fits in the mailboxes. Servers only: what clients and servers tell each
+    /// other travels over connections, which repeat nothing.
     Duplicate(Messages),
-    /// Keeps messages back, whatever happens, until they are released.
+    /// Keeps every message that fits back, whatever happens, until it is released.
     Hold(Messages),
-    /// Lets held messages go on.
+    /// Lets held messages go on: every one that fits.
     Release(Messages),
-    /// Has messages take longer: `delay(kind: Heartbeat, by: "1s")`.
+    /// Has every message that fits take longer: `delay(kind: Heartbeat, by: "1s")`.
     Delay {
         /// Their kind.
         kind: Option<Kind>,
@@ -55,74 +57,33 @@ pub enum Step {
         /// The receiver that does not hear.
         to: Server,
     },
-    /// Mends every link.
+    /// Mends every link: `heal`.
     Heal,
 
-    /// Ends a server's process. What it wrote stays, synced or not.
+    /// Ends a server's process: `crash(n1)`. What it wrote stays, synced or not.
     Crash(Server),
     /// Switches a machine off: `lose_power(n2, lost)` says what becomes of what was not synced.
     LosePower(Server, Fate),
-    /// Switches a machine on again, or starts its process again.
+    /// Switches a machine on again, or starts its process again: `restart(n1)`.
     Restart(Server),
-    /// Suspends a process.
+    /// Suspends a process: `pause(n1)`.
     Pause(Server),
-    /// Lets it go on.
+    /// Lets it go on: `resume(n1)`.
     Resume(Server),
-    /// Has a machine's disk take so long for each request from now on: `slow(n2, "20ms")`.
+    /// Has a machine's disk take so long for each request from now on: `slow(n2, "20ms")`. To make something durable
+    /// takes two requests, a write and a sync, and so twice as long.
     Slow(Server, Span),
 
-    /// Has a client write: `put(key: "x", value: "1")`.
-    Put {
-        /// Who.
-        #[serde(default)]
-        client: ClientName,
-        /// The server it turns to; the leader if not said.
-        #[serde(default = "leader")]
-        to: Server,
-        /// Where.
-        key: String,
-        /// What.
-        value: String,
-    },
+    /// Has a client write: `put(key: "x", value: "1")`. Its request waits in the mailboxes like any message. A client has
+    /// one request open: it gives up an earlier one that is still unanswered, whose outcome stays unknown.
+    Put(Call),
     /// Has a client read: `get(key: "x")`.
-    Get {
-        /// Who.
-        #[serde(default)]
-        client: ClientName,
-        /// The server it turns to; the leader if not said.
-        #[serde(default = "leader")]
-        to: Server,
-        /// What.
-        key: String,
-    },
-    /// Has a client write if the key holds what it expects: `cas(key: "x", expected: "1", value: "2")`.
-    Cas {
-        /// Who.
-        #[serde(default)]
-        client: ClientName,
-        /// The server it turns to; the leader if not said.
-        #[serde(default = "leader")]
-        to: Server,
-        /// Where.
-        key: String,
-        /// What must be there; nothing, if not said.
-        expected: Option<String>,
-        /// What.
-        value: String,
-    },
+    Get(Call),
+    /// Has a client write if the key holds what it expects: `cas(key: "x", expected: "1", value: "2")`. Without
+    /// `expected` the key must hold nothing.
+    Cas(Call),
     /// Has a client append: `append(key: "x", value: "1")`.
-    Append {
-        /// Who.
-        #[serde(default)]
-        client: ClientName,
-        /// The server it turns to; the leader if not said.
-        #[serde(default = "leader")]
-        to: Server,
-        /// Where.
-        key: String,
-        /// What.
-        value: String,
-    },
+    Append(Call),
     /// Has a client send its open request once more: `retry(to: n2)`.
     Retry {
         /// Who.
@@ -133,7 +94,7 @@ pub enum Step {
         to: Server,
     },
 
-    /// Lets so much time pass: messages arrive and timers fire.
+    /// Lets so much time pass: `run_for("20ms")`. Messages arrive and timers fire.
     RunFor(Span),
     /// Lets time pass until something holds: `run_until(condition: leader(n2), within: "1s")`.
     RunUntil {
@@ -142,19 +103,56 @@ pub enum Step {
         /// For how long to wait. If it does not hold by then, the scenario has failed.
         within: Span,
     },
-    /// Delivers everything, and what comes of it, until no message is left that is not held. No time passes.
+    /// Delivers everything, and what comes of it, until no message is left that is not held. No time passes, and what
+    /// cannot arrive is lost.
     Settle,
 
-    /// Claims that something holds now.
+    /// Claims that something holds now: `expect(leader(n1))`.
     Expect(Condition),
 }
 
+/// What a client asks, whatever the verb.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// Who asks; c1 if not said.
+    #[serde(default)]
+    pub client: ClientName,
+    /// The server it turns to; the leader if not said.
+    #[serde(default = "leader")]
+    pub to: Server,
+    /// Where to read or write.
+    pub key: String,
+    /// What to write; not for a read.
+    pub value: Option<String>,
+    /// What must be there; only to compare and set.
+    pub expected: Option<String>,
+}
+
+/// A call whose fields are not those of its verb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Misfit;
+
 impl Step {
-    /// Every server it names.
-    pub(super) fn servers(&self) -> Vec<Server> {
-        let ends = |from: &Option<Party>, to: &Option<Party>| {
-            from.iter().chain(to).filter_map(|party| party.server_or_client().ok()).collect()
+    /// What a client is to ask, if it is to ask something.
+    pub(super) fn call(&self) -> Option<(&Call, Result<Command, Misfit>)> {
+        let (Self::Put(call) | Self::Get(call) | Self::Cas(call) | Self::Append(call)) = self else {
+            return None;
         };
+        let key = call.key.clone();
+        let command = match (self, call.value.clone(), call.expected.clone()) {
+            (Self::Put(_), Some(value), None) => Ok(Command::Put { key, value }),
+            (Self::Get(_), None, None) => Ok(Command::Get { key }),
+            (Self::Cas(_), Some(value), expected) => Ok(Command::Cas { key, expected, value }),
+            (Self::Append(_), Some(value), None) => Ok(Command::Append { key, value }),
+            _ => Err(Misfit),
+        };
+        Some((call, command))
+    }
+
+    /// Every server and client it names.
+    pub(super) fn parties(&self) -> Vec<Party> {
+        let servers = |servers: &[Server]| servers.iter().copied().map(Party::Server).collect();
         match self {
             Self::Campaign(server)
             | Self::Crash(server)
@@ -162,56 +160,22 @@ impl Step {
             | Self::Restart(server)
             | Self::Pause(server)
             | Self::Resume(server)
-            | Self::Slow(server, _) => vec![*server],
-            Self::Transfer { from, to } | Self::Cut { from, to } => vec![*from, *to],
-            Self::Deliver(messages)
-            | Self::Drop(messages)
-            | Self::Duplicate(messages)
-            | Self::Hold(messages)
-            | Self::Release(messages) => ends(&messages.from, &messages.to),
-            Self::Delay { from, to, .. } => ends(from, to),
-            Self::Partition(groups) => groups.iter().flatten().copied().collect(),
-            Self::Put { to, .. }
-            | Self::Get { to, .. }
-            | Self::Cas { to, .. }
-            | Self::Append { to, .. }
-            | Self::Retry { to, .. } => vec![*to],
-            Self::RunUntil { condition, .. } | Self::Expect(condition) => condition.servers(),
+            | Self::Slow(server, _) => servers(&[*server]),
+            Self::Transfer { from, to } | Self::Cut { from, to } => servers(&[*from, *to]),
+            Self::Partition(groups) => servers(&groups.concat()),
+            Self::Deliver(Messages { from, to, .. })
+            | Self::Drop(Messages { from, to, .. })
+            | Self::Duplicate(Messages { from, to, .. })
+            | Self::Hold(Messages { from, to, .. })
+            | Self::Release(Messages { from, to, .. })
+            | Self::Delay { from, to, .. } => from.iter().chain(to).copied().collect(),
+            Self::Put(Call { client, to, .. })
+            | Self::Get(Call { client, to, .. })
+            | Self::Cas(Call { client, to, .. })
+            | Self::Append(Call { client, to, .. })
+            | Self::Retry { client, to } => vec![Party::Client(*client), Party::Server(*to)],
+            Self::RunUntil { condition, .. } | Self::Expect(condition) => condition.parties(),
             Self::Heal | Self::RunFor(_) | Self::Settle => Vec::new(),
-        }
-    }
-
-    /// Every client it names.
-    pub(super) fn clients(&self) -> Vec<ClientName> {
-        let ends = |from: &Option<Party>, to: &Option<Party>| {
-            from.iter().chain(to).filter_map(|party| party.server_or_client().err()).collect()
-        };
-        match self {
-            Self::Put { client, .. }
-            | Self::Get { client, .. }
-            | Self::Cas { client, .. }
-            | Self::Append { client, .. }
-            | Self::Retry { client, .. } => vec![*client],
-            Self::Deliver(messages)
-            | Self::Drop(messages)
-            | Self::Duplicate(messages)
-            | Self::Hold(messages)
-            | Self::Release(messages) => ends(&messages.from, &messages.to),
-            Self::Delay { from, to, .. } => ends(from, to),
-            Self::RunUntil { condition, .. } | Self::Expect(condition) => condition.clients(),
-            Self::Campaign(_)
-            | Self::Transfer { .. }
-            | Self::Partition(_)
-            | Self::Cut { .. }
-            | Self::Heal
-            | Self::Crash(_)
-            | Self::LosePower(..)
-            | Self::Restart(_)
-            | Self::Pause(_)
-            | Self::Resume(_)
-            | Self::Slow(..)
-            | Self::RunFor(_)
-            | Self::Settle => Vec::new(),
         }
     }
 }

@@ -1,4 +1,6 @@
-//! A mistake in a scenario file: what is wrong, where, and what was expected.
+//! A mistake in a file, a scenario or a saved run: what is wrong, where, and what was expected.
+
+mod wording;
 
 use std::{fmt, io};
 
@@ -7,15 +9,15 @@ use ron::error::{Position, SpannedError};
 
 /// A place in a file: a range of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(crate) struct Place {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 impl Place {
     /// Where a part of `source` stands in it. The space around it does not count, nor do the comments before it,
     /// which are returned.
-    pub(super) fn of(source: &str, part: &str) -> (Self, String) {
+    pub(crate) fn of(source: &str, part: &str) -> (Self, String) {
         let mut trimmed = part.trim();
         let mut remark = Vec::new();
         while let Some(comment) = trimmed.strip_prefix("//") {
@@ -31,12 +33,17 @@ impl Place {
         Self { start, end: (start + trimmed.len()).min(source.len()) }
     }
 
-    pub(super) fn text(self, source: &str) -> &str {
+    /// The whole of a file.
+    pub(crate) fn whole(source: &str) -> Self {
+        Self { start: 0, end: source.len() }
+    }
+
+    pub(crate) fn text(self, source: &str) -> &str {
         source.get(self.start..self.end).unwrap_or_default()
     }
 
     /// Where a word stands within `within`, or that whole place if it does not.
-    pub(super) fn find(source: &str, within: Self, word: &str) -> Self {
+    pub(crate) fn find(source: &str, within: Self, word: &str) -> Self {
         match within.text(source).find(word) {
             Some(offset) => {
                 let start = within.start + offset;
@@ -65,8 +72,11 @@ impl Place {
     }
 }
 
-/// How long the word, or else the single character, at the beginning of a text is.
+/// How long the word, the quoted text, or else the single character, at the beginning of a text is.
 fn word_len(text: &str) -> usize {
+    if let Some(quoted) = text.strip_prefix('"').and_then(|rest| rest.find('"')) {
+        return quoted + 2;
+    }
     let word = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     if 0 < word { word } else { text.chars().next().map_or(0, char::len_utf8) }
 }
@@ -78,7 +88,7 @@ fn offset(text: &str, Position { line, col }: Position) -> usize {
     lines_before + rest.chars().take(col.saturating_sub(1)).map(char::len_utf8).sum::<usize>()
 }
 
-/// What is wrong with a scenario file.
+/// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     path: String,
@@ -91,7 +101,7 @@ pub struct Mistake {
 impl std::error::Error for Mistake {}
 
 impl Mistake {
-    pub(super) fn new(
+    pub(crate) fn new(
         path: &str,
         source: &str,
         place: Place,
@@ -102,16 +112,21 @@ impl Mistake {
         Self { path, source, place, title: title.into(), label: label.into() }
     }
 
-    pub(super) fn unreadable(path: String, error: &io::Error) -> Self {
+    pub(crate) fn unreadable(path: String, error: &io::Error) -> Self {
         let place = Place { start: 0, end: 0 };
         let title = format!("cannot read {path}: {error}");
         Self { path, source: String::new(), place, title, label: String::new() }
     }
 
     /// What the reader of the file format found wrong in a part of the file.
-    pub(super) fn syntax(path: &str, source: &str, part: Place, error: &SpannedError) -> Self {
+    pub(crate) fn syntax(path: &str, source: &str, part: Place, title: &str, error: &SpannedError) -> Self {
         let place = Place::of_error(source, part, error);
-        Self::new(path, source, place, "this cannot be read as a scenario", error.code.to_string())
+        Self::new(path, source, place, title, wording::words(&error.code))
+    }
+
+    /// The same mistake, with something more about what was expected.
+    pub(crate) fn with(self, more: &str) -> Self {
+        Self { label: format!("{}; {more}", self.label), ..self }
     }
 
     /// The line it is in, from 1.
@@ -131,6 +146,16 @@ impl Mistake {
     /// The text it is about.
     pub fn text(&self) -> &str {
         self.place.text(&self.source)
+    }
+
+    /// What is wrong.
+    pub fn problem(&self) -> &str {
+        &self.title
+    }
+
+    /// What is the case there, or what was expected instead; empty where the problem says it all.
+    pub fn expected(&self) -> &str {
+        &self.label
     }
 
     /// The report, with colours or without.

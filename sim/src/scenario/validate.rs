@@ -1,0 +1,109 @@
+//! What a file says must make sense before it is played: settings that can run, names that stand for something, and
+//! something to expect.
+
+use super::{
+    Cluster, Mistake, Scenario, Scripted, Server, Step,
+    names::{ClientName, MOST_NAMED, Party},
+};
+use crate::{mistake::Place, time::Span};
+
+/// Whether everything makes sense.
+pub(super) fn validate(scenario: &Scenario) -> Result<(), Mistake> {
+    scenario.validate_story()?;
+    scenario.validate_cluster()?;
+    for scripted in &scenario.script {
+        scenario.validate_parties(scripted)?;
+        scenario.validate_call(scripted)?;
+    }
+    scenario.validate_claims()
+}
+
+impl Scenario {
+    fn mistake(&self, place: Place, title: impl Into<String>, expected: impl Into<String>) -> Mistake {
+        Mistake::new(&self.path, &self.source, place, title, expected)
+    }
+
+    /// Where a word of the file stands first.
+    fn place_of(&self, word: &str) -> Place {
+        Place::find(&self.source, Place::whole(&self.source), word)
+    }
+
+    fn validate_story(&self) -> Result<(), Mistake> {
+        if self.story.trim().is_empty() {
+            let expected = "expected what the scenario shows, in a sentence";
+            return Err(self.mistake(self.place_of("story"), "no story", expected));
+        }
+        Ok(())
+    }
+
+    fn validate_cluster(&self) -> Result<(), Mistake> {
+        let Cluster { voters, clients, .. } = self.cluster;
+        if !(1..=MOST_NAMED).contains(&voters) {
+            let (title, expected) = (format!("a cluster of {voters}"), "expected 1 to 9 voters");
+            return Err(self.mistake(self.place_of("voters"), title, expected));
+        }
+        if MOST_NAMED < clients {
+            let (title, expected) = (format!("{clients} clients"), "expected at most 9 clients");
+            return Err(self.mistake(self.place_of("clients"), title, expected));
+        }
+        if !self.cluster.can_run() {
+            let expected = "expected heartbeat_ticks of at least 1, a longer election_timeout_ticks, and nothing \
+                            else of zero";
+            return Err(self.mistake(self.place_of("cluster"), "these settings make no sense", expected));
+        }
+        Ok(())
+    }
+
+    /// Whether the servers and clients that a step names exist.
+    fn validate_parties(&self, Scripted { step, place, remark: _ }: &Scripted) -> Result<(), Mistake> {
+        let Cluster { voters, clients, .. } = self.cluster;
+        for party in step.parties() {
+            let (name, expected) = match party {
+                Party::Server(Server::Number(number)) if voters < number => {
+                    (format!("n{number}"), format!("expected a server from n1 to n{voters}"))
+                }
+                Party::Client(ClientName(number)) if clients < number => {
+                    (format!("c{number}"), expected_client(clients))
+                }
+                Party::Server(_) | Party::Client(_) => continue,
+            };
+            let place = Place::find(&self.source, *place, &name);
+            return Err(self.mistake(place, format!("there is no {name}"), expected));
+        }
+        Ok(())
+    }
+
+    /// Whether a client's request has the fields that it needs, and no others.
+    fn validate_call(&self, Scripted { step, place, remark: _ }: &Scripted) -> Result<(), Mistake> {
+        let Some((_, Err(_))) = step.call() else { return Ok(()) };
+        let expected = "expected a `value` for `put` and `append`, none for `get`, and for `cas` a `value` and, if \
+                        something must be there, what is `expected`";
+        Err(self.mistake(*place, "these are not the fields of this request", expected))
+    }
+
+    fn validate_claims(&self) -> Result<(), Mistake> {
+        if self.steps().any(|step| matches!(step, Step::Expect(_) | Step::RunUntil { .. })) {
+            return Ok(());
+        }
+        let expected = "expected at least one `expect(..)`";
+        Err(self.mistake(self.place_of("script"), "nothing is expected", expected))
+    }
+}
+
+fn expected_client(clients: u64) -> String {
+    match clients {
+        0 => "the cluster has no clients; set `clients` in `cluster`".to_owned(),
+        _ => format!("expected a client from c1 to c{clients}; `clients` in `cluster` sets how many"),
+    }
+}
+
+impl Cluster {
+    /// Whether its settings, apart from its size, are such that something can happen.
+    fn can_run(&self) -> bool {
+        0 < self.heartbeat_ticks
+            && self.heartbeat_ticks < self.election_timeout_ticks
+            && self.tick != Span::ZERO
+            && self.client_timeout != Span::ZERO
+            && self.max_inflight_messages != 0
+    }
+}
