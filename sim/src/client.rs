@@ -1,4 +1,5 @@
-//! A client of the key-value store: what it asks for, whom it asks, and when it gives up.
+//! A client of the cluster: whom it asks, how often, and when it gives up. What it asks for is its [`Workload`]'s to say;
+//! that of the built-in key-value store is [`KvWorkload`].
 //!
 //! Like everything that is driven it does no IO: [`poll`](Client::poll) hands out requests, and answers are handed
 //! in with [`reply`](Client::reply). What it does it records in a [history](crate::history), each invocation before
@@ -22,118 +23,21 @@
 //! effect. Both are what "abandoned" says. Replies to an abandoned request are ignored: the history says already
 //! that its fate is unknown.
 
-use std::collections::BTreeMap;
+mod options;
+mod workload;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use wavetank_process::{ClientId, Label, Outcome, RequestId, raft_core::NodeId};
 
 use crate::{
     chance::{Door, Site, labels},
     history::{History, OperationId, RecordError},
-    kv::{Command, Reply},
+    kv::Reply,
     time::{Span, Time},
 };
 
-/// What a client does, and how patient it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ClientOptions {
-    /// How many keys there are to choose from, at least one. The fewer, the more operations meet.
-    pub keys: u64,
-    /// How many of a hundred operations are reads.
-    pub read_percent: u64,
-    /// How many of a hundred operations compare and set.
-    pub cas_percent: u64,
-    /// How many of a hundred operations append. The rest are puts.
-    pub append_percent: u64,
-    /// How many values there are to write, at least one; `None`: every value is written once in a run, so that a
-    /// read tells which write it saw.
-    pub values: Option<u64>,
-    /// How long an operation waits for its answer before it is abandoned. Not zero.
-    pub timeout: Span,
-    /// How long an attempt waits for its answer before the next. Not zero.
-    pub retry_after: Span,
-    /// The shortest rest between two operations.
-    pub think_min: Span,
-    /// The rest between two operations on average; no shorter than the shortest.
-    pub think_mean: Span,
-    /// How many operations to begin.
-    pub operations: u64,
-    /// How often one operation is sent, at least once.
-    pub attempts: u64,
-}
-
-impl Default for ClientOptions {
-    fn default() -> Self {
-        Self {
-            keys: 3,
-            read_percent: 40,
-            cas_percent: 15,
-            append_percent: 10,
-            values: None,
-            timeout: Span::from_secs(2),
-            retry_after: Span::from_millis(150),
-            think_min: Span::from_millis(1),
-            think_mean: Span::from_millis(10),
-            operations: 100,
-            attempts: 12,
-        }
-    }
-}
-
-impl ClientOptions {
-    /// Whether a client can work with these.
-    ///
-    /// # Errors
-    /// When it cannot; says why.
-    pub fn validate(&self) -> Result<(), ClientOptionsError> {
-        let percent = [self.read_percent, self.cas_percent, self.append_percent];
-        let sum = percent.into_iter().fold(0, u64::saturating_add);
-        if 100 < sum {
-            return Err(ClientOptionsError::TooManyPercent { sum });
-        }
-        if self.think_mean < self.think_min {
-            return Err(ClientOptionsError::RestTooShort { mean: self.think_mean, min: self.think_min });
-        }
-        let zeros = [
-            ("keys", self.keys == 0),
-            ("values", self.values == Some(0)),
-            ("timeout", self.timeout == Span::ZERO),
-            ("retry_after", self.retry_after == Span::ZERO),
-            ("attempts", self.attempts == 0),
-        ];
-        match zeros.into_iter().find(|(_, zero)| *zero) {
-            Some((option, _)) => Err(ClientOptionsError::Zero { option }),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Why a client cannot work with its options.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ClientOptionsError {
-    /// The kinds of operations make more than the whole.
-    #[error("reads, compare-and-sets and appends make {sum} percent of the operations; expected at most 100")]
-    TooManyPercent {
-        /// Their sum.
-        sum: u64,
-    },
-    /// The mean is below the minimum.
-    #[error("think_mean is {mean}; expected at least think_min, {min}")]
-    RestTooShort {
-        /// The mean.
-        mean: Span,
-        /// The minimum.
-        min: Span,
-    },
-    /// An option is zero that must not be.
-    #[error("{option} is zero; expected more")]
-    Zero {
-        /// Its name.
-        option: &'static str,
-    },
-}
+pub use options::{ClientOptions, ClientOptionsError};
+pub use workload::{KvWorkload, Turn, Workload};
 
 /// A request that is to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,11 +63,11 @@ pub struct ClientCounts {
 
 /// What became of the last operation, as far as the client knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum Status<O = Reply> {
     /// It waits for an answer.
     Open,
     /// It was answered.
-    Done(Reply),
+    Done(O),
     /// The last answer was a refusal. A scripted operation can still be sent again until its timeout.
     Refused {
         /// Who might serve it.
@@ -175,32 +79,31 @@ pub enum Status {
 
 /// A client. See the [module's page](self).
 #[derive(Debug)]
-pub struct Client {
+pub struct Client<W: Workload = KvWorkload> {
     id: ClientId,
+    workload: W,
     servers: Vec<NodeId>,
     options: ClientOptions,
-    open: Option<OpenOperation>,
+    open: Option<OpenOperation<W::Input>>,
     /// When the next operation may begin; `None` before the first poll.
     rested_at: Option<Time>,
     /// What became of the last operation; `None` before the first.
-    status: Option<Status>,
+    status: Option<Status<W::Output>>,
     last_sequence: u64,
     /// How many operations of its own it has begun.
     begun: u64,
     stopped: bool,
     /// The server to turn to: it served the last request, or was named as the leader.
     leader: Option<NodeId>,
-    /// What keys held when last seen, as a guess for the next compare-and-set.
-    seen: BTreeMap<String, Option<String>>,
     counts: ClientCounts,
 }
 
 /// An operation that waits for its answer.
 #[derive(Debug)]
-struct OpenOperation {
+struct OpenOperation<I> {
     operation: OperationId,
     id: RequestId,
-    command: Command,
+    command: I,
     bytes: Bytes,
     /// How often the client may send it of its own accord; `None`: a script says when.
     attempts: Option<u64>,
@@ -216,7 +119,7 @@ struct OpenOperation {
     target: NodeId,
 }
 
-impl OpenOperation {
+impl<I> OpenOperation<I> {
     /// The request, once more.
     fn send(&mut self, to: NodeId) -> Request {
         self.sent += 1;
@@ -238,17 +141,18 @@ impl OpenOperation {
 /// One in so many operations goes to another server than the one believed to lead.
 const ELSEWHERE_ODDS: u64 = 4;
 
-impl Client {
-    /// A client of these servers.
+impl<W: Workload> Client<W> {
+    /// A client of these servers, which asks for what `workload` says.
     ///
     /// # Panics
     /// When there is no server, or the options are not [valid](ClientOptions::validate).
-    pub fn new(id: ClientId, servers: Vec<NodeId>, options: ClientOptions) -> Self {
+    pub fn new(id: ClientId, servers: Vec<NodeId>, workload: W, options: ClientOptions) -> Self {
         assert!(!servers.is_empty(), "client {} has no server to turn to", id.0);
         let valid = options.validate();
         assert!(valid.is_ok(), "client {}: {valid:?}", id.0);
         Self {
             id,
+            workload,
             servers,
             options,
             open: None,
@@ -258,7 +162,6 @@ impl Client {
             begun: 0,
             stopped: false,
             leader: None,
-            seen: BTreeMap::new(),
             counts: ClientCounts::default(),
         }
     }
@@ -277,7 +180,7 @@ impl Client {
         &mut self,
         now: Time,
         door: &mut Door,
-        history: &mut History<Command, Reply>,
+        history: &mut History<W::Input, W::Output>,
     ) -> Option<Request> {
         if self.open.as_ref().is_some_and(|open| open.expires <= now) {
             self.give_up(history);
@@ -303,7 +206,7 @@ impl Client {
         id: RequestId,
         outcome: Outcome,
         door: &mut Door,
-        history: &mut History<Command, Reply>,
+        history: &mut History<W::Input, W::Output>,
     ) {
         let Some(open) = self.open.take_if(|open| open.id == id) else { return };
         match outcome {
@@ -348,12 +251,12 @@ impl Client {
     }
 
     /// The operation that is open.
-    pub fn open(&self) -> Option<(OperationId, &Command)> {
+    pub fn open(&self) -> Option<(OperationId, &W::Input)> {
         self.open.as_ref().map(|open| (open.operation, &open.command))
     }
 
     /// What became of the last operation; `None` before the first.
-    pub fn status(&self) -> Option<&Status> {
+    pub fn status(&self) -> Option<&Status<W::Output>> {
         self.status.as_ref()
     }
 
@@ -370,9 +273,9 @@ impl Client {
     pub fn submit(
         &mut self,
         now: Time,
-        command: Command,
+        command: W::Input,
         to: NodeId,
-        history: &mut History<Command, Reply>,
+        history: &mut History<W::Input, W::Output>,
     ) -> Request {
         self.give_up(history);
         self.begin(now, command, to, None, history)
@@ -407,7 +310,7 @@ impl Client {
         &mut self,
         now: Time,
         door: &mut Door,
-        history: &mut History<Command, Reply>,
+        history: &mut History<W::Input, W::Output>,
     ) -> Option<Request> {
         if self.rested_at.is_none() {
             self.rest(now, door);
@@ -426,17 +329,17 @@ impl Client {
     fn begin(
         &mut self,
         now: Time,
-        command: Command,
+        command: W::Input,
         to: NodeId,
         attempts: Option<u64>,
-        history: &mut History<Command, Reply>,
+        history: &mut History<W::Input, W::Output>,
     ) -> Request {
         let operation = recorded(history.invoke(self.id, command.clone(), now));
         self.last_sequence += 1;
         let mut open = OpenOperation {
             operation,
             id: RequestId { client: self.id, sequence: self.last_sequence },
-            bytes: command.encode(),
+            bytes: W::encode(&command),
             command,
             attempts,
             expires: now + self.options.timeout,
@@ -468,16 +371,14 @@ impl Client {
     fn acknowledge(
         &mut self,
         now: Time,
-        open: &OpenOperation,
+        open: &OpenOperation<W::Input>,
         bytes: &[u8],
-        history: &mut History<Command, Reply>,
+        history: &mut History<W::Input, W::Output>,
     ) {
         // A server that answers in no known language is recorded as it behaved: no specification explains that.
-        let reply = Reply::decode(bytes).unwrap_or(Reply::Malformed);
+        let reply = W::decode_output(bytes).unwrap_or_else(|_| W::unreadable());
         recorded(history.complete(open.operation, reply.clone(), now));
-        if let Some(held) = held_after(&open.command, &reply) {
-            self.seen.insert(open.command.key().to_owned(), held);
-        }
+        self.workload.learn(&open.command, &reply);
         self.leader = Some(open.target);
         self.counts.acknowledged += 1;
         self.status = Some(Status::Done(reply));
@@ -496,7 +397,7 @@ impl Client {
     }
 
     /// Ends the open operation, if there is one, without an answer.
-    fn give_up(&mut self, history: &mut History<Command, Reply>) {
+    fn give_up(&mut self, history: &mut History<W::Input, W::Output>) {
         let Some(open) = self.open.take() else { return };
         if open.is_refused() {
             recorded(history.fail(open.operation));
@@ -510,29 +411,9 @@ impl Client {
         }
     }
 
-    fn choose_command(&mut self, door: &mut Door) -> Command {
-        let percent = door.choose(self.site(labels::CLIENT_OPERATION), 100);
-        let key = format!("k{}", 1 + door.choose(self.site(labels::CLIENT_KEY), self.options.keys));
-        let ClientOptions { read_percent, cas_percent, append_percent, .. } = self.options;
-        if percent < read_percent {
-            return Command::Get { key };
-        }
-        let value = self.choose_value(door);
-        if percent < read_percent + cas_percent {
-            let expected = self.seen.get(&key).cloned().flatten();
-            Command::Cas { key, expected, value }
-        } else if percent < read_percent + cas_percent + append_percent {
-            Command::Append { key, value }
-        } else {
-            Command::Put { key, value }
-        }
-    }
-
-    fn choose_value(&mut self, door: &mut Door) -> String {
-        match self.options.values {
-            Some(values) => format!("v{}", 1 + door.choose(self.site(labels::CLIENT_VALUE), values)),
-            None => format!("c{}.{}", self.id.0, self.last_sequence + 1),
-        }
+    fn choose_command(&mut self, door: &mut Door) -> W::Input {
+        let (client, sequence) = (self.id, self.last_sequence + 1);
+        self.workload.next(&mut Turn { client, sequence, options: &self.options, door })
     }
 
     /// Whom to ask first: mostly the leader, if one is known, and now and then another, who must not answer wrongly.
@@ -559,17 +440,6 @@ impl Client {
 
     fn servers_but(&self, one: NodeId) -> Vec<NodeId> {
         self.servers.iter().copied().filter(|&server| server != one).collect()
-    }
-}
-
-/// What a key holds after an operation that was answered so; `None`: the answer does not tell.
-fn held_after(command: &Command, reply: &Reply) -> Option<Option<String>> {
-    match (command, reply) {
-        (Command::Get { .. }, Reply::Value(held)) => Some(held.clone()),
-        (Command::Put { value, .. }, Reply::Written) => Some(Some(value.clone())),
-        (Command::Cas { value, .. }, Reply::CasResult { ok: true, .. }) => Some(Some(value.clone())),
-        (Command::Cas { .. }, Reply::CasResult { ok: false, actual }) => Some(actual.clone()),
-        _ => None,
     }
 }
 

@@ -127,7 +127,7 @@ impl Summary {
     }
 
     /// Adds a run.
-    fn add(&mut self, seed: u64, report: Report) {
+    pub fn add(&mut self, seed: u64, report: Report) {
         let Report { verdict, hash, events, virtual_time, tally, operations, faults, checks, .. } = report;
         self.events += events;
         self.virtual_nanoseconds += u128::from(virtual_time.0);
@@ -186,6 +186,15 @@ pub fn explore_while(
 pub fn explore_program(
     program: &Arc<dyn Program>,
     seeds: impl RangeBounds<u64>,
+    progress: impl FnMut(&Summary) -> ControlFlow<()>,
+) -> Summary {
+    explore_runs(|seed| run::run_seed_of(program, seed, Keep::default()), seeds, progress)
+}
+
+/// Runs these seeds, each as `run` says, which must always say the same of a seed.
+pub fn explore_runs(
+    run: impl Fn(u64) -> Report + Sync,
+    seeds: impl RangeBounds<u64>,
     mut progress: impl FnMut(&Summary) -> ControlFlow<()>,
 ) -> Summary {
     let mut summary = Summary::default();
@@ -194,10 +203,7 @@ pub fn explore_program(
     loop {
         let until = next.saturating_add(batch - 1).min(last);
         // Collected in the order of the seeds, so that nothing depends on which was done first.
-        let reports = (next..=until)
-            .into_par_iter()
-            .map(|seed| (seed, run::run_seed_of(program, seed, Keep::default())))
-            .collect::<Vec<_>>();
+        let reports = (next..=until).into_par_iter().map(|seed| (seed, run(seed))).collect::<Vec<_>>();
         for (seed, report) in reports {
             summary.add(seed, report);
         }

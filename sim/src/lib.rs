@@ -5,42 +5,25 @@
 //!
 //! # From a test
 //!
-//! ```
-//! use wavetank::{explore, program};
-//!
-//! // Every run has a cluster, weather and faults of its own, all drawn from its seed.
-//! let summary = explore::explore("raft-core", 0..4, |_| ()).unwrap();
-//! assert!(summary.failed.is_empty(), "replay this seed: {:?}", summary.failed[0]);
-//! // A run that tested nothing is no success.
-//! assert!(summary.median().unwrap().events > 4_000);
-//! # assert_eq!(program::built_in()[0].name(), "raft-core");
-//! ```
-//!
-//! # Your own Raft
-//!
-//! Implement [`Adapter`](wavetank_process::Adapter) for it, and explore it. To test your whole server, with your own
-//! storage, implement [`Process`](wavetank_process::Process) and [`program::Program`] instead.
+//! Implement [`Adapter`](wavetank_process::Adapter) for your Raft and hand it to a [`harness`]; its page has the rest. To test
+//! your whole server, with your own storage, implement [`Process`](wavetank_process::Process) and [`program::Program`].
 //!
 //! ```
 //! # use wavetank_raft_core::RaftCore as MyRaft;
-//! use std::ops::ControlFlow;
+//! use wavetank::harness::Harness;
 //!
-//! let program = wavetank::program::replica::<MyRaft>();
-//! let summary = wavetank::explore::explore_program(&program, 0..20, |_| ControlFlow::Continue(()));
-//! if let Err(problem) = summary.verify() {
-//!     panic!("{problem}");
-//! }
+//! // Every run has a cluster, weather and faults of its own, all drawn from its seed.
+//! let summary = Harness::adapter::<MyRaft>().seeds(0..40).run();
+//! assert!(4_000 < summary.median().unwrap().events);
 //! ```
-//!
-//! A seed that fails is looked at with [`run::run_seed_of`] and [`Keep::trace`](run::Keep::trace).
 //!
 //! # In which order to read
 //!
 //! What a cluster lives in: [`time`], [`chance`] (everything undetermined is decided at one door), [`network`], [`disk`],
 //! [`clock`]. What it is judged by: [`audit`] (reading disks without trusting whoever wrote them), [`kv`], [`history`],
 //! [`linearizability`], [`client`]. Then [`program`] (what runs on a machine), [`checks`], [`trace`], and the [`tank`] itself.
-//! On top of it, random runs: [`storm`] (faults), [`swarm`] (what is drawn from a seed), [`run`], [`explore`]; and
-//! scripted ones: [`scenario`]. Runs are kept in files by [`saved`].
+//! On top of it, random runs: [`storm`] (faults), [`swarm`] (what is drawn from a seed), [`run`], [`explore`], and the
+//! [`harness`] for tests; and scripted ones: [`scenario`]. Runs are kept in files by [`saved`].
 
 pub use wavetank_process as process;
 
@@ -64,6 +47,7 @@ pub mod storm;
 pub mod swarm;
 pub mod run;
 pub mod explore;
+pub mod harness;
 mod mistake;
 pub mod scenario;
 pub mod saved;

@@ -10,11 +10,11 @@ use wavetank_process::raft_core::LogIndex;
 
 use crate::{
     chance::{DecisionLog, Door, Random, Recorded},
-    checks::{self, CheckCounters, Violation},
-    client::ClientOptions,
+    checks::{self, Check, CheckCounters, Violation},
+    client::{ClientOptions, KvWorkload, Workload},
     disk::DiskOptions,
     history::OutcomeCounts,
-    linearizability::{self, KvSpecification},
+    linearizability,
     network::NetworkOptions,
     program::{self, Program},
     storm::{FaultCounters, Storm},
@@ -139,8 +139,31 @@ pub fn run_recorded(
 
 /// Runs a configuration behind any door.
 pub fn run(options: &RunOptions, programs: &[Arc<dyn Program>], door: Door, keep: Keep) -> Report {
+    let subject = Subject { programs, workload: KvWorkload::default(), checks: checks::built_in() };
+    run_subject(options, subject, door, keep)
+}
+
+/// What is put to the test in a run, and by what.
+#[expect(missing_debug_implementations, reason = "checks need not be printable")]
+pub struct Subject<'a, W> {
+    /// What runs on the machines, in turn.
+    pub programs: &'a [Arc<dyn Program>],
+    /// What clients ask for, and what the answers mean.
+    pub workload: W,
+    /// What must hold after every event.
+    pub checks: Vec<Box<dyn Check>>,
+}
+
+/// Runs a configuration behind any door, with checks and a workload of one's own.
+pub fn run_subject<W: Workload>(
+    options: &RunOptions,
+    subject: Subject<'_, W>,
+    door: Door,
+    keep: Keep,
+) -> Report {
+    let Subject { programs, workload, checks } = subject;
     let trace = if keep.trace { Trace::kept() } else { Trace::default() };
-    let mut tank = Tank::new(options.tank.clone(), programs, checks::built_in(), door, trace);
+    let mut tank = Tank::of(workload, options.tank.clone(), programs, checks, door, trace);
     let mut storm = Storm::plan(&options.faults, &mut tank);
     let verdict = play(options, &mut tank, &mut storm);
     report(verdict, &tank, &storm)
@@ -152,7 +175,7 @@ const EVENT_LIMIT: u64 = 40;
 /// Every process must be as far as every other one within so many of the longest election timeouts.
 const CALM_LIMIT: u64 = 60;
 
-fn play(options: &RunOptions, tank: &mut Tank, storm: &mut Storm) -> (Verdict, Judged) {
+fn play<W: Workload>(options: &RunOptions, tank: &mut Tank<W>, storm: &mut Storm) -> (Verdict, Judged) {
     while tank.events() < options.faults.events && storm.step(tank) {
         judge_halts(tank);
     }
@@ -188,7 +211,7 @@ struct Judged {
 }
 
 /// No disk fails here, so no process has a reason to give up.
-fn judge_halts(tank: &mut Tank) {
+fn judge_halts<W: Workload>(tank: &mut Tank<W>) {
     for machine in 0..tank.cluster().len() {
         if let Status::Halted { reason } = tank.status(machine) {
             let message = format!("{} gave up, but its disk is sound: {reason}", tank.cluster()[machine].id);
@@ -198,7 +221,7 @@ fn judge_halts(tank: &mut Tank) {
 }
 
 /// Mends everything and sees to it that the cluster comes to rest, with every client answered.
-fn settle(options: &RunOptions, tank: &mut Tank, storm: &mut Storm) {
+fn settle<W: Workload>(options: &RunOptions, tank: &mut Tank<W>, storm: &mut Storm) {
     storm.calm(tank);
     tank.set_network(NetworkOptions::default());
     tank.set_disks(&DiskOptions::default());
@@ -225,7 +248,12 @@ fn slowest_client(options: &RunOptions) -> Span {
 }
 
 /// Lets things happen until `missing` has nothing to say. If it still has at the deadline, that is a violation.
-fn run_until(tank: &mut Tank, deadline: Time, limit: u64, missing: impl Fn(&Tank) -> Option<String>) {
+fn run_until<W: Workload>(
+    tank: &mut Tank<W>,
+    deadline: Time,
+    limit: u64,
+    missing: impl Fn(&Tank<W>) -> Option<String>,
+) {
     while let Some(reason) = missing(tank) {
         if tank.violation().is_some() || limit < tank.events() {
             return;
@@ -239,16 +267,16 @@ fn run_until(tank: &mut Tank, deadline: Time, limit: u64, missing: impl Fn(&Tank
     }
 }
 
-fn clients_open(tank: &Tank) -> Option<String> {
+fn clients_open<W: Workload>(tank: &Tank<W>) -> Option<String> {
     let open = (0..tank.clients()).map(|place| tank.client(place)).find(|client| !client.is_idle())?;
     Some(format!("{} still waits for an answer", open.id()))
 }
 
-fn no_leader(tank: &Tank) -> Option<String> {
+fn no_leader<W: Workload>(tank: &Tank<W>) -> Option<String> {
     tank.leader().is_none().then(|| "there is no leader".to_owned())
 }
 
-fn probe_unanswered(tank: &Tank, probe: usize) -> Option<String> {
+fn probe_unanswered<W: Workload>(tank: &Tank<W>, probe: usize) -> Option<String> {
     let client = tank.client(probe);
     let counts = client.counts();
     if !client.is_done() {
@@ -261,7 +289,7 @@ fn probe_unanswered(tank: &Tank, probe: usize) -> Option<String> {
 }
 
 /// What is missing for everybody to be up, with the leader's log and all of it applied; `None` if nothing is.
-pub(crate) fn not_converged(tank: &Tank) -> Option<String> {
+pub(crate) fn not_converged<W: Workload>(tank: &Tank<W>) -> Option<String> {
     let leader = tank.leader().map(|leader| &tank.cluster()[leader]);
     let Some((leader, target)) = leader.and_then(|leader| Some((leader, leader.observation?))) else {
         return no_leader(tank).or_else(|| Some("the leader shows nothing".to_owned()));
@@ -279,9 +307,9 @@ pub(crate) fn not_converged(tank: &Tank) -> Option<String> {
 }
 
 /// Judges what the clients of a tank have seen so far.
-pub(crate) fn judge_history(tank: &Tank) -> Verdict {
+pub(crate) fn judge_history<W: Workload>(tank: &Tank<W>) -> Verdict {
     match linearizability::check(
-        &KvSpecification::default(),
+        &tank.workload().specification(),
         tank.history(),
         linearizability::Budget::default(),
     ) {
@@ -297,7 +325,7 @@ pub(crate) fn judge_history(tank: &Tank) -> Verdict {
     }
 }
 
-fn report((verdict, judged): (Verdict, Judged), tank: &Tank, storm: &Storm) -> Report {
+fn report<W: Workload>((verdict, judged): (Verdict, Judged), tank: &Tank<W>, storm: &Storm) -> Report {
     let mut checks = tank.check_counters();
     let operations = tank.history().counts();
     let count = |asked: bool, could_fail: bool| CheckCounters {

@@ -15,6 +15,7 @@ use wavetank_process::{Control, Role};
 
 use crate::{
     chance::{Site, labels},
+    client::Workload,
     network::NetworkCounters,
     tank::{Status, Tank},
     time::{Span, Time},
@@ -140,7 +141,7 @@ const FRESH_EVENTS: u64 = 12;
 
 impl Storm {
     /// Places the faults of a budget.
-    pub fn plan(budget: &Budget, tank: &mut Tank) -> Self {
+    pub fn plan<W: Workload>(budget: &Budget, tank: &mut Tank<W>) -> Self {
         let shares = [
             (FaultKind::Crash, budget.crashes),
             (FaultKind::PowerLoss, budget.power_losses),
@@ -177,7 +178,7 @@ impl Storm {
     }
 
     /// Lets one event happen, with the faults and the endings that come with it. `false` when nothing can happen any more.
-    pub fn step(&mut self, tank: &mut Tank) -> bool {
+    pub fn step<W: Workload>(&mut self, tank: &mut Tank<W>) -> bool {
         if let Some(&(due, _)) = self.endings.first()
             && tank.next_event().is_none_or(|next| due <= next)
         {
@@ -195,7 +196,7 @@ impl Storm {
     }
 
     /// Ends every fault now, and forgets those that have not struck.
-    pub fn calm(&mut self, tank: &mut Tank) {
+    pub fn calm<W: Workload>(&mut self, tank: &mut Tank<W>) {
         self.planned.clear();
         for (_, ending) in std::mem::take(&mut self.endings) {
             self.end(ending, tank);
@@ -207,7 +208,7 @@ impl Storm {
         }
     }
 
-    fn watch_elections(&mut self, tank: &Tank) {
+    fn watch_elections<W: Workload>(&mut self, tank: &Tank<W>) {
         let elections = tank.tally().elections;
         if self.elections < elections {
             self.elections = elections;
@@ -226,7 +227,7 @@ impl Storm {
     }
 
     /// Strikes with the first fault whose event has come and whose moment this is.
-    fn strike_due(&mut self, tank: &mut Tank) {
+    fn strike_due<W: Workload>(&mut self, tank: &mut Tank<W>) {
         let due = self.planned.iter().take_while(|fault| fault.event <= tank.events()).count();
         for position in 0..due {
             let fault = self.planned[position];
@@ -240,8 +241,8 @@ impl Storm {
     }
 
     /// Whom a fault would strike at this moment.
-    fn victim(&self, phase: Phase, tank: &mut Tank) -> Option<usize> {
-        let up = |tank: &Tank, machine: usize| *tank.status(machine) == Status::Up;
+    fn victim<W: Workload>(&self, phase: Phase, tank: &mut Tank<W>) -> Option<usize> {
+        let up = |tank: &Tank<W>, machine: usize| *tank.status(machine) == Status::Up;
         match phase {
             Phase::Any => {
                 let machines = tank.cluster().len() as u64;
@@ -260,7 +261,7 @@ impl Storm {
     }
 
     /// How long a fault lasts: some election timeouts.
-    fn length(tank: &mut Tank, kind: FaultKind, most: u64) -> Span {
+    fn length<W: Workload>(tank: &mut Tank<W>, kind: FaultKind, most: u64) -> Span {
         let unit = tank.options().longest_election_timeout();
         let site = Site::of(labels::FAULT_LENGTH, kind as u64);
         // In quarters, so that some are over before anybody notices.
@@ -273,7 +274,7 @@ impl Storm {
     }
 
     /// Strikes, if that is possible. Whether it was.
-    fn strike(&mut self, kind: FaultKind, victim: usize, tank: &mut Tank) -> bool {
+    fn strike<W: Workload>(&mut self, kind: FaultKind, victim: usize, tank: &mut Tank<W>) -> bool {
         let struck = match kind {
             FaultKind::Crash | FaultKind::PowerLoss => self.strike_crash(kind, victim, tank),
             FaultKind::Partition | FaultKind::OneWayCut => self.strike_network(kind, victim, tank),
@@ -288,7 +289,12 @@ impl Storm {
         struck
     }
 
-    fn strike_crash(&mut self, kind: FaultKind, victim: usize, tank: &mut Tank) -> Option<()> {
+    fn strike_crash<W: Workload>(
+        &mut self,
+        kind: FaultKind,
+        victim: usize,
+        tank: &mut Tank<W>,
+    ) -> Option<()> {
         let busy = tank.cluster()[victim].observation.is_some_and(|shown| shown.role != Role::Follower);
         let report = tank.crash(victim, kind == FaultKind::PowerLoss)?;
         let effective = match kind {
@@ -305,7 +311,12 @@ impl Storm {
         Some(())
     }
 
-    fn strike_network(&mut self, kind: FaultKind, victim: usize, tank: &mut Tank) -> Option<()> {
+    fn strike_network<W: Workload>(
+        &mut self,
+        kind: FaultKind,
+        victim: usize,
+        tank: &mut Tank<W>,
+    ) -> Option<()> {
         let links = match kind {
             FaultKind::OneWayCut => partition::one_way(victim, tank),
             _ => partition::parts(victim, tank),
@@ -323,7 +334,7 @@ impl Storm {
         Some(())
     }
 
-    fn strike_transfer(&mut self, victim: usize, tank: &mut Tank) -> Option<()> {
+    fn strike_transfer<W: Workload>(&mut self, victim: usize, tank: &mut Tank<W>) -> Option<()> {
         let leader = tank.leader().filter(|&leader| leader != victim)?;
         if tank.cluster()[leader].observation.is_none_or(|observation| observation.role != Role::Leader) {
             return None;
@@ -335,7 +346,7 @@ impl Storm {
         Some(())
     }
 
-    fn end(&mut self, ending: Ending, tank: &mut Tank) {
+    fn end<W: Workload>(&mut self, ending: Ending, tank: &mut Tank<W>) {
         match ending {
             Ending::Restart { machine } => {
                 tank.restart(machine);
@@ -356,7 +367,7 @@ impl Storm {
     }
 
     /// What every fault came to, the weather included. Call it when the run is over.
-    pub fn counters(&self, tank: &Tank) -> BTreeMap<String, FaultCounters> {
+    pub fn counters<W: Workload>(&self, tank: &Tank<W>) -> BTreeMap<String, FaultCounters> {
         let mut counters: BTreeMap<String, FaultCounters> =
             self.counters.iter().map(|(name, counters)| ((*name).to_owned(), *counters)).collect();
         let options = &tank.options().network;

@@ -4,6 +4,10 @@
 //! in each: some bugs hide where everything is on. Every draw has an address of its own, so that a new feature
 //! does not change what the others get.
 
+mod model;
+
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 use wavetank_process::RaftOptions;
 
@@ -17,6 +21,8 @@ use crate::{
     time::Span,
 };
 
+pub use model::{Amount, FaultModel, FaultModelError};
+
 /// Everything that a run depends on, apart from its decisions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +34,9 @@ pub struct RunOptions {
     /// The faults.
     pub faults: Budget,
 }
+
+/// So many messages fit on a link of limited capacity at least: fewer would stop any conversation.
+const SMALLEST_CAPACITY: u64 = 4;
 
 /// The addresses of the draws: one number for each feature, never used again for another.
 #[derive(Clone, Copy)]
@@ -86,61 +95,78 @@ impl Draw<'_> {
         *self.0.pick(Site { label: labels::SWARM, subject: [feature as u64, WHOLE] }, options)
     }
 
-    /// Half of the time nothing, otherwise a number from 1 to `most`.
-    fn sometimes(&mut self, feature: Feature, most: u64) -> u64 {
-        if self.pick(feature, &[false, true]) { self.range_of(feature, AMOUNT, 1, most) } else { 0 }
+    fn within(&mut self, feature: Feature, range: &RangeInclusive<u64>) -> u64 {
+        self.range(feature, *range.start(), *range.end())
+    }
+
+    fn amount(&mut self, feature: Feature, amount: &Amount) -> u64 {
+        match amount {
+            Amount::Within(range) => self.within(feature, range),
+            Amount::Sometimes(range) if self.pick(feature, &[false, true]) => {
+                self.range_of(feature, AMOUNT, *range.start(), *range.end())
+            }
+            Amount::Sometimes(_) => 0,
+        }
     }
 }
 
 impl RunOptions {
-    /// Draws the configuration of a run of this implementation.
+    /// Draws the configuration of a run of this implementation from the usual model.
     pub fn draw(program: &str, door: &mut Door) -> Self {
+        Self::draw_from(&FaultModel::default(), program, door)
+    }
+
+    /// Draws the configuration of a run of this implementation.
+    ///
+    /// # Panics
+    /// When nothing can be drawn from this model: it is not [valid](FaultModel::validate).
+    pub fn draw_from(model: &FaultModel, program: &str, door: &mut Door) -> Self {
         let draw = &mut Draw(door);
-        let voters = draw.pick(Feature::Voters, &[3, 5, 3, 4, 5, 3, 2, 6, 7, 1]);
+        let voters = draw.pick(Feature::Voters, &model.voters);
         Self {
             programs: vec![program.to_owned()],
             tank: TankOptions {
                 voters,
-                raft: raft(draw),
+                raft: raft(model, draw),
                 tick: Span::from_millis(10),
-                drift_ppm: drift(draw, voters),
-                network: network(draw),
+                drift_ppm: drift(model, draw, voters),
+                network: network(model, draw),
                 disk: DiskOptions {
                     latency_min: Span::ZERO,
                     latency_mean: Span::from_micros(
-                        draw.pick(Feature::DiskLatency, &[200, 1_000, 5_000, 20_000]),
+                        draw.pick(Feature::DiskLatency, &model.disk_latency_micros),
                     ),
                     lose: true,
-                    tear: draw.pick(Feature::Tear, &[false, true]),
+                    tear: draw.pick(Feature::Tear, &model.torn_sectors),
                 },
-                clients: clients(draw),
+                clients: clients(model, draw),
             },
             faults: Budget {
-                events: draw.range(Feature::StormEvents, 5_000, 10_000),
-                crashes: draw.sometimes(Feature::Crashes, 4),
-                power_losses: draw.range(Feature::PowerLosses, 2, 6),
-                partitions: draw.range(Feature::Partitions, 0, 5),
-                one_way_cuts: draw.sometimes(Feature::OneWayCuts, 3),
-                pauses: draw.sometimes(Feature::Pauses, 3),
-                transfers: draw.sometimes(Feature::Transfers, 3),
+                events: draw.within(Feature::StormEvents, &model.storm_events),
+                crashes: draw.amount(Feature::Crashes, &model.crashes),
+                power_losses: draw.amount(Feature::PowerLosses, &model.power_losses),
+                partitions: draw.amount(Feature::Partitions, &model.partitions),
+                one_way_cuts: draw.amount(Feature::OneWayCuts, &model.one_way_cuts),
+                pauses: draw.amount(Feature::Pauses, &model.pauses),
+                transfers: draw.amount(Feature::Transfers, &model.transfers),
             },
         }
     }
 }
 
-fn raft(draw: &mut Draw<'_>) -> RaftOptions {
+fn raft(model: &FaultModel, draw: &mut Draw<'_>) -> RaftOptions {
     RaftOptions {
-        election_timeout_ticks: draw.range(Feature::ElectionTimeout, 10, 20),
-        heartbeat_ticks: draw.range(Feature::Heartbeat, 1, 3),
-        pre_vote: draw.pick(Feature::PreVote, &[true, false]),
-        check_quorum: draw.pick(Feature::CheckQuorum, &[true, false]),
-        max_message_bytes: draw.pick(Feature::MessageBytes, &[1 << 20, 0, 64, 512]),
-        max_inflight_messages: draw.pick(Feature::Inflight, &[64, 1, 2, 8]),
+        election_timeout_ticks: draw.within(Feature::ElectionTimeout, &model.election_timeout_ticks),
+        heartbeat_ticks: draw.within(Feature::Heartbeat, &model.heartbeat_ticks),
+        pre_vote: draw.pick(Feature::PreVote, &model.pre_vote),
+        check_quorum: draw.pick(Feature::CheckQuorum, &model.check_quorum),
+        max_message_bytes: draw.pick(Feature::MessageBytes, &model.max_message_bytes),
+        max_inflight_messages: draw.pick(Feature::Inflight, &model.max_inflight_messages),
     }
 }
 
-fn drift(draw: &mut Draw<'_>, voters: u64) -> Vec<i64> {
-    let most = draw.sometimes(Feature::Drift, 50_000);
+fn drift(model: &FaultModel, draw: &mut Draw<'_>, voters: u64) -> Vec<i64> {
+    let most = draw.amount(Feature::Drift, &model.drift_ppm);
     (0..voters)
         .map(|machine| {
             let drift = draw.range_of(Feature::Drift, FIRST + machine, 0, 2 * most);
@@ -149,25 +175,26 @@ fn drift(draw: &mut Draw<'_>, voters: u64) -> Vec<i64> {
         .collect()
 }
 
-fn network(draw: &mut Draw<'_>) -> NetworkOptions {
-    let latency_min = Span::from_micros(draw.range(Feature::LatencyMin, 100, 3_000));
+fn network(model: &FaultModel, draw: &mut Draw<'_>) -> NetworkOptions {
+    let latency_min = Span::from_micros(draw.within(Feature::LatencyMin, &model.latency_min_micros));
+    let spread = Span::from_micros(draw.within(Feature::LatencyMean, &model.latency_spread_micros));
     NetworkOptions {
         latency_min,
-        latency_mean: latency_min + Span::from_micros(draw.range(Feature::LatencyMean, 100, 15_000)),
-        tail_permille: draw.sometimes(Feature::Tail, 10),
-        loss_permille: draw.sometimes(Feature::Loss, 100),
-        duplicate_permille: draw.sometimes(Feature::Duplicate, 200),
-        capacity: match draw.sometimes(Feature::Capacity, 30) {
+        latency_mean: latency_min + spread,
+        tail_permille: draw.amount(Feature::Tail, &model.tail_permille),
+        loss_permille: draw.amount(Feature::Loss, &model.loss_permille),
+        duplicate_permille: draw.amount(Feature::Duplicate, &model.duplicate_permille),
+        capacity: match draw.amount(Feature::Capacity, &model.link_capacity) {
             0 => None,
-            more => Some(4 + more),
+            more => Some(SMALLEST_CAPACITY + more),
         },
     }
 }
 
-fn clients(draw: &mut Draw<'_>) -> Vec<ClientOptions> {
-    let count = draw.range(Feature::Clients, 2, 5);
-    let keys = draw.range(Feature::Keys, 1, 5);
-    let reads = draw.range(Feature::Reads, 10, 70);
+fn clients(model: &FaultModel, draw: &mut Draw<'_>) -> Vec<ClientOptions> {
+    let count = draw.within(Feature::Clients, &model.clients);
+    let keys = draw.within(Feature::Keys, &model.keys);
+    let reads = draw.within(Feature::Reads, &model.read_percent);
     let values = draw.pick(Feature::FewValues, &[None, None, None, Some(4)]);
     (0..count)
         .map(|client| ClientOptions {
@@ -181,4 +208,44 @@ fn clients(draw: &mut Draw<'_>) -> Vec<ClientOptions> {
             ..ClientOptions::default()
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::Random;
+
+    fn draws(model: &FaultModel) -> Vec<RunOptions> {
+        (0..60).map(|seed| RunOptions::draw_from(model, "x", &mut Door::new(Random::new(seed)))).collect()
+    }
+
+    #[test]
+    fn what_is_fixed_is_drawn_so() {
+        let model = FaultModel {
+            voters: vec![5],
+            pre_vote: vec![false],
+            crashes: Amount::exactly(3),
+            loss_permille: Amount::Sometimes(7..=9),
+            ..FaultModel::calm()
+        };
+        let runs = draws(&model);
+        assert!(runs.iter().all(|run| run.tank.voters == 5 && !run.tank.raft.pre_vote));
+        assert!(runs.iter().all(|run| run.faults.crashes == 3 && run.faults.partitions == 0));
+        let losses = runs.iter().map(|run| run.tank.network.loss_permille);
+        assert_eq!(losses.collect::<std::collections::BTreeSet<_>>(), [0, 7, 8, 9].into());
+    }
+
+    #[test]
+    fn calm_weather_has_no_faults() {
+        for run in draws(&FaultModel::calm()) {
+            let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers } =
+                run.faults;
+            assert_eq!([crashes, power_losses, partitions, one_way_cuts, pauses, transfers], [0; 6]);
+            let NetworkOptions { tail_permille, loss_permille, duplicate_permille, capacity, .. } =
+                run.tank.network;
+            assert_eq!((tail_permille, loss_permille, duplicate_permille, capacity), (0, 0, 0, None));
+            assert!(!run.tank.disk.tear);
+            assert!(run.tank.drift_ppm.iter().all(|drift| *drift == 0));
+        }
+    }
 }

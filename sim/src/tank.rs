@@ -20,10 +20,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     chance::{DecisionLog, Door, Site, labels},
     checks::{Check, CheckCounters, Fact, Judge, Violation, Watched},
-    client::ClientOptions,
+    client::{ClientOptions, KvWorkload, Workload},
     disk::DiskOptions,
     history::History,
-    kv::{Command, Reply},
     network::{Delivery, DropReason, Endpoint, MessageId, Network, NetworkCounters, NetworkOptions, Sent},
     program::Program,
     queue::{Queue, Scheduled},
@@ -111,7 +110,7 @@ pub struct Post {
 const LIVELOCK_EVENTS: u64 = 100_000;
 
 /// A cluster in a tank.
-pub struct Tank {
+pub struct Tank<W: Workload = KvWorkload> {
     options: TankOptions,
     now: Time,
     queue: Queue,
@@ -123,8 +122,9 @@ pub struct Tank {
     /// The same machines, as the checks see them.
     cluster: Vec<Watched>,
     judge: Judge,
-    clients: Vec<client_port::Port>,
-    history: History<Command, Reply>,
+    workload: W,
+    clients: Vec<client_port::Port<W>>,
+    history: History<W::Input, W::Output>,
     events: u64,
     events_at_now: u64,
     fingerprint: Fingerprint,
@@ -150,7 +150,7 @@ pub struct Tally {
     pub undescribed_messages: u64,
 }
 
-impl std::fmt::Debug for Tank {
+impl<W: Workload> std::fmt::Debug for Tank<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tank")
             .field("now", &self.now)
@@ -162,12 +162,29 @@ impl std::fmt::Debug for Tank {
 }
 
 impl Tank {
-    /// A tank whose machines have just been switched on. The programs are given out in turn: one program runs
-    /// everywhere, two alternate.
+    /// A tank whose clients use the key-value store; otherwise as [`of`](Tank::of).
     ///
     /// # Panics
     /// When there is no program, or no voter.
     pub fn new(
+        options: TankOptions,
+        programs: &[Arc<dyn Program>],
+        checks: Vec<Box<dyn Check>>,
+        door: Door,
+        trace: Trace,
+    ) -> Self {
+        Self::of(KvWorkload::default(), options, programs, checks, door, trace)
+    }
+}
+
+impl<W: Workload> Tank<W> {
+    /// A tank whose machines have just been switched on. The programs are given out in turn: one program runs
+    /// everywhere, two alternate. Their state machine must understand what this workload asks for.
+    ///
+    /// # Panics
+    /// When there is no program, or no voter.
+    pub fn of(
+        workload: W,
         options: TankOptions,
         programs: &[Arc<dyn Program>],
         checks: Vec<Box<dyn Check>>,
@@ -190,6 +207,7 @@ impl Tank {
             queue: Queue::default(),
             door,
             judge: Judge::new(checks),
+            workload,
             clients: Vec::new(),
             history: History::default(),
             events: 0,
@@ -252,8 +270,13 @@ impl Tank {
     }
 
     /// The history of the clients' operations so far.
-    pub fn history(&self) -> &History<Command, Reply> {
+    pub fn history(&self) -> &History<W::Input, W::Output> {
         &self.history
+    }
+
+    /// What the clients ask for.
+    pub fn workload(&self) -> &W {
+        &self.workload
     }
 
     /// What the run has seen.
@@ -428,8 +451,8 @@ impl Tank {
                 Endpoint::Server(id) => self.machines[self.position(id)].program().render(bytes),
                 Endpoint::Client(_) => "(a client's message)".to_owned(),
             },
-            Parcel::Request { id, bytes } => client_port::render_request(*id, bytes),
-            Parcel::Reply { id, outcome } => client_port::render_reply(*id, outcome),
+            Parcel::Request { id, bytes } => client_port::render_request::<W>(*id, bytes),
+            Parcel::Reply { id, outcome } => client_port::render_reply::<W>(*id, outcome),
         };
         format!("{from} {arrow} {to}  {what}")
     }

@@ -1,6 +1,7 @@
 //! Tests of the client.
 
 use super::*;
+use crate::kv::Command;
 use crate::{
     chance::{Random, Recorded},
     history::{Ending, OutcomeCounts},
@@ -30,7 +31,7 @@ struct Bench {
 impl Bench {
     fn new(options: ClientOptions) -> Self {
         let servers = [1, 2, 3].map(node).to_vec();
-        let client = Client::new(ClientId(1), servers, options);
+        let client = Client::new(ClientId(1), servers, KvWorkload::default(), options);
         Self { client, door: Door::new(Recorded::quiet()), history: KvHistory::default() }
     }
 
@@ -140,7 +141,7 @@ fn a_retry_is_the_same_request_to_another_server() {
 
 #[test]
 fn a_single_server_is_asked_again() {
-    let mut client = Client::new(ClientId(1), vec![node(1)], options());
+    let mut client = Client::new(ClientId(1), vec![node(1)], KvWorkload::default(), options());
     let (mut door, mut history) = (Door::new(Recorded::quiet()), KvHistory::default());
     let mut poll = |now| client.poll(now, &mut door, &mut history);
     assert_eq!(targets(&[poll(at(0)), poll(at(100))]), [Some(1), Some(1)]);
@@ -309,7 +310,7 @@ fn workload(options: ClientOptions) -> (Vec<Command>, KvHistory) {
     use crate::kv::Kv;
     use wavetank_process::StateMachine as _;
     let servers = [1, 2, 3].map(node).to_vec();
-    let mut client = Client::new(ClientId(1), servers, options);
+    let mut client = Client::new(ClientId(1), servers, KvWorkload::default(), options);
     let (mut door, mut history, mut kv) = (Door::new(Random::new(1)), KvHistory::default(), Kv::default());
     while let Some(now) = client.deadline() {
         if let Some(request) = client.poll(now, &mut door, &mut history) {

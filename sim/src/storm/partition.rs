@@ -2,6 +2,7 @@
 
 use crate::{
     chance::{Site, labels},
+    client::Workload,
     tank::Tank,
 };
 
@@ -17,7 +18,7 @@ fn between(machines: usize, left: &[usize], both: Option<usize>) -> Links {
 }
 
 /// A partition around `victim`.
-pub(super) fn parts(victim: usize, tank: &mut Tank) -> Links {
+pub(super) fn parts<W: Workload>(victim: usize, tank: &mut Tank<W>) -> Links {
     let machines = tank.cluster().len();
     let site = Site::global(labels::FAULT_PARTITION);
     match tank.door().choose(site, 5) {
@@ -52,7 +53,7 @@ fn neighbours(first: usize, count: usize, machines: usize) -> Vec<usize> {
 }
 
 /// One direction of everything between `victim` and the others.
-pub(super) fn one_way(victim: usize, tank: &mut Tank) -> Links {
+pub(super) fn one_way<W: Workload>(victim: usize, tank: &mut Tank<W>) -> Links {
     let others = (0..tank.cluster().len()).filter(|&other| other != victim);
     if tank.door().chance(Site::global(labels::FAULT_PARTITION), 1, 2) {
         others.map(|other| (victim, other)).collect()

@@ -6,9 +6,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Parcel, Tank};
 use crate::{
-    client::{Client, ClientOptions, Request},
+    client::{Client, ClientOptions, Request, Workload},
     history::Ending,
-    kv::{Command, Reply},
     network::Endpoint,
     queue::Scheduled,
     time::Time,
@@ -16,24 +15,24 @@ use crate::{
 };
 
 /// A client, and when it is next looked after.
-pub(super) struct Port {
-    client: Client,
+pub(super) struct Port<W: Workload> {
+    client: Client<W>,
     wake: Option<Time>,
 }
 
-impl Tank {
+impl<W: Workload> Tank<W> {
     /// Adds a client, which sets to work at once. Returns its place among the clients.
     pub fn add_client(&mut self, options: ClientOptions) -> usize {
         let place = self.clients.len();
         let servers = self.cluster.iter().map(|machine| machine.id).collect();
-        let client = Client::new(ClientId(place as u64 + 1), servers, options);
+        let client = Client::new(ClientId(place as u64 + 1), servers, self.workload.clone(), options);
         self.clients.push(Port { client, wake: None });
         self.reschedule_client(place);
         place
     }
 
     /// A client, to look at.
-    pub fn client(&self, place: usize) -> &Client {
+    pub fn client(&self, place: usize) -> &Client<W> {
         &self.clients[place].client
     }
 
@@ -50,7 +49,7 @@ impl Tank {
     }
 
     /// For scripts: has a client send one command to one server, without trying again by itself.
-    pub fn submit(&mut self, place: usize, command: Command, to: NodeId) {
+    pub fn submit(&mut self, place: usize, command: W::Input, to: NodeId) {
         let request = self.clients[place].client.submit(self.now, command, to, &mut self.history);
         self.send_request(place, request);
         self.reschedule_client(place);
@@ -116,16 +115,16 @@ impl Tank {
     }
 }
 
-pub(super) fn render_request(id: RequestId, bytes: &Bytes) -> String {
-    match Command::decode(bytes) {
+pub(super) fn render_request<W: Workload>(id: RequestId, bytes: &Bytes) -> String {
+    match W::decode_input(bytes) {
         Ok(command) => format!("#{} {command}", id.sequence),
         Err(error) => format!("#{} ({error})", id.sequence),
     }
 }
 
-pub(super) fn render_reply(id: RequestId, outcome: &Outcome) -> String {
+pub(super) fn render_reply<W: Workload>(id: RequestId, outcome: &Outcome) -> String {
     let answer = match outcome {
-        Outcome::Done(bytes) => match Reply::decode(bytes) {
+        Outcome::Done(bytes) => match W::decode_output(bytes) {
             Ok(reply) => reply.to_string(),
             Err(error) => format!("({error})"),
         },

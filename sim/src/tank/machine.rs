@@ -13,6 +13,7 @@ use super::{Parcel, Tank, TankOptions};
 use crate::{
     chance::{Door, Site},
     checks::{Fact, Watched},
+    client::Workload,
     clock::Clock,
     disk::{CrashReport, DiskOptions, SectorDisk},
     network::Endpoint,
@@ -145,7 +146,7 @@ impl Machine {
     }
 }
 
-impl Tank {
+impl<W: Workload> Tank<W> {
     /// Switches a machine on.
     pub(super) fn boot(&mut self, position: usize) {
         let machine = &mut self.machines[position];

@@ -4,9 +4,9 @@
 use wavetank_process::{Observation, Role, raft_core::NodeId};
 
 use super::Tank;
-use crate::{checks::Fact, trace::LineKind};
+use crate::{checks::Fact, client::Workload, trace::LineKind};
 
-impl Tank {
+impl<W: Workload> Tank<W> {
     /// Looks at a machine's process and passes on what it shows.
     pub(super) fn observe(&mut self, position: usize) {
         let Some(now) = self.machines[position].observe() else { return };

@@ -1,0 +1,287 @@
+//! Why a test failed, told so that one can go on from there: what happened, where, and what to do next.
+
+use std::{
+    fmt, fs,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    directions::DirectionError,
+    place::{self, Place},
+};
+use crate::{
+    checks::Violation,
+    run::{Report, Verdict},
+    storm::Budget,
+    swarm::{FaultModelError, RunOptions},
+    tank::TankOptions,
+    time::Time,
+    trace::{Fingerprint, Line},
+};
+
+/// Why a test failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A run failed, or could not be judged.
+    #[error("{0}")]
+    Run(Box<FailedRun>),
+    /// One seed was two different runs.
+    #[error(
+        "seed {seed} is not the same run twice: it had the fingerprint {first}, and then {second}.\n\
+         Something in the program is decided outside the tank, so no failure of it could be run again. The usual \
+         reasons: the order of a HashMap or HashSet, the time of day, a random number of the program's own, a static, \
+         a thread. Use a BTreeMap, count ticks, and let the tank supply election timeouts."
+    )]
+    NotRepeatable {
+        /// The seed.
+        seed: u64,
+        /// What it was first.
+        first: Fingerprint,
+        /// What it was then.
+        second: Fingerprint,
+    },
+    /// Something had nothing to do in all runs, so it has shown nothing.
+    #[error("{}", idle(checks, faults, *runs))]
+    Idle {
+        /// Checks that never had anything to decide.
+        checks: Vec<String>,
+        /// Faults that never made a difference.
+        faults: Vec<String>,
+        /// In how many runs.
+        runs: u64,
+    },
+    /// Every single run was inconclusive.
+    #[error(
+        "all {runs} runs were inconclusive: nothing was judged, though each for itself is allowed.\n\
+         Allow less with `allow_inconclusive`, and see what a run says for itself."
+    )]
+    NothingJudged {
+        /// How many runs.
+        runs: u64,
+    },
+    /// There is nothing to run.
+    #[error("there are no seeds to run in {seeds:?}; expected at least one, as in `seeds(0..200)`")]
+    NoSeeds {
+        /// The seeds.
+        seeds: Range<u64>,
+    },
+    /// Nothing can be drawn from the fault model.
+    #[error("the fault model makes no sense: {0}")]
+    Model(#[from] FaultModelError),
+    /// The environment asks for something that cannot be understood.
+    #[error("{0}")]
+    Directions(#[from] DirectionError),
+}
+
+fn idle(checks: &[String], faults: &[String], runs: u64) -> String {
+    let mut text = format!("every run of {runs} passed, and yet not everything was tested:\n");
+    if !checks.is_empty() {
+        text += &format!("  these checks never had anything to decide: {}\n", checks.join(", "));
+    }
+    if !faults.is_empty() {
+        text += &format!("  these faults were armed and never made a difference: {}\n", faults.join(", "));
+    }
+    let name = checks.iter().chain(faults).next().map_or("", String::as_str);
+    text + &format!(
+        "Run more seeds, leave the fault out of the fault model, give the program an auditor if checks of \
+         durability are idle,\nor say that it may be so: `allow_idle(\"{name}\")`."
+    )
+}
+
+/// A run that failed, or could not be judged, and all there is to know about it.
+#[derive(Debug)]
+pub struct FailedRun {
+    /// The program's name.
+    pub program: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Its configuration.
+    pub options: RunOptions,
+    /// How it ended, with its whole trace.
+    pub report: Report,
+    /// How many seeds passed before; `None` if this one was asked for alone.
+    pub passed: Option<u64>,
+    /// The test.
+    pub place: Place,
+    /// The file with the trace.
+    pub trace_file: TraceFile,
+}
+
+/// What became of the file with the trace.
+#[derive(Debug)]
+pub enum TraceFile {
+    /// Nobody has written it.
+    None,
+    /// It is here.
+    Written(PathBuf),
+    /// It could not be written.
+    Failed {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How many of the last lines of the trace are shown.
+const SHOWN_LINES: usize = 30;
+/// How long a line may be there; the file has it whole.
+const SHOWN_CHARACTERS: usize = 180;
+
+impl FailedRun {
+    pub(super) fn new(
+        program: &str,
+        options: RunOptions,
+        seed: u64,
+        report: Report,
+        passed: Option<u64>,
+        place: Place,
+    ) -> Self {
+        Self {
+            program: program.to_owned(),
+            seed,
+            options,
+            report,
+            passed,
+            place,
+            trace_file: TraceFile::None,
+        }
+    }
+
+    /// The violation, unless the run was inconclusive.
+    pub fn violation(&self) -> Option<&Violation> {
+        match &self.report.verdict {
+            Verdict::Fail(violation) => Some(violation),
+            Verdict::Pass | Verdict::Inconclusive(_) => None,
+        }
+    }
+
+    /// The command that runs it again and shows its trace.
+    pub fn replay_command(&self) -> String {
+        self.place.replay_command(self.seed)
+    }
+
+    /// Writes the whole trace to a file of this directory, or the usual one. What goes wrong there is told with the
+    /// rest: the failure itself matters more.
+    pub(super) fn written_to(mut self, directory: Option<&Path>) -> Self {
+        let directory = directory.map_or_else(place::usual_directory, Path::to_owned);
+        let path = directory.join(self.place.file_name(self.seed));
+        let written = fs::create_dir_all(&directory).and_then(|()| fs::write(&path, self.trace_text()));
+        self.trace_file = match written {
+            Ok(()) => TraceFile::Written(path),
+            Err(error) => TraceFile::Failed { path, reason: error.to_string() },
+        };
+        self
+    }
+
+    fn trace_text(&self) -> String {
+        let head =
+            format!("# {}\n# {}\n# {}\n", self.headline(), describe(&self.options), self.replay_command());
+        self.report.trace.iter().fold(head, |text, line| text + &format!("{line}\n"))
+    }
+
+    fn headline(&self) -> String {
+        let Self { program, seed, .. } = self;
+        match &self.report.verdict {
+            Verdict::Pass => format!("seed {seed} of {program} passed"),
+            Verdict::Fail(violation) => format!("seed {seed} of {program} violates {}", violation.check),
+            Verdict::Inconclusive(_) => format!("seed {seed} of {program} could not be judged"),
+        }
+    }
+
+    fn write_what(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n", self.headline())?;
+        let what = match &self.report.verdict {
+            Verdict::Pass => "nothing is wrong".to_owned(),
+            Verdict::Fail(violation) => violation.message.clone(),
+            Verdict::Inconclusive(reason) => format!(
+                "{reason}\n\nThis proves nothing, so it does not pass. If it may be, say so with `allow_inconclusive`."
+            ),
+        };
+        let story = what.trim_end().lines().map(|line| format!("  {line}\n"));
+        writeln!(f, "{}", story.collect::<String>())
+    }
+
+    fn write_where(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { events, virtual_time, .. } = &self.report;
+        let event = self.violation().map_or(*events, |violation| violation.event);
+        writeln!(f, "after event {event}, {} of virtual time, in this run:", Time::ZERO + *virtual_time)?;
+        writeln!(f, "  {}", describe(&self.options))?;
+        if let Some(passed) = self.passed {
+            writeln!(f, "  {passed} other seeds passed before it was found")?;
+        }
+        Ok(())
+    }
+
+    fn write_tail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = &self.report.trace;
+        let tail = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+        writeln!(f, "\nthe last {} of {} lines of its trace:", tail.len(), lines.len())?;
+        tail.iter().try_for_each(|line| writeln!(f, "  {}", shortened(line)))
+    }
+
+    fn write_next(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.place.line;
+        writeln!(f, "\nthe test       {}:{}", line.file(), line.line())?;
+        match &self.trace_file {
+            TraceFile::None => (),
+            TraceFile::Written(path) => writeln!(f, "whole trace    {}", path.display())?,
+            TraceFile::Failed { path, reason } => {
+                writeln!(f, "whole trace    could not be written to {}: {reason}", path.display())?;
+            }
+        }
+        write!(f, "run it again   {}", self.replay_command())
+    }
+}
+
+impl fmt::Display for FailedRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_what(f)?;
+        self.write_where(f)?;
+        self.write_tail(f)?;
+        self.write_next(f)
+    }
+}
+
+fn shortened(line: &Line) -> String {
+    let text = line.to_string();
+    match text.char_indices().nth(SHOWN_CHARACTERS) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text,
+    }
+}
+
+/// A configuration in a line: who takes part, and what is done to them.
+pub(super) fn describe(options: &RunOptions) -> String {
+    let RunOptions { programs: _, tank, faults } = options;
+    let TankOptions { voters, raft, tick, drift_ppm, network, disk, clients } = tank;
+    let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers } = faults;
+    let on = |on: bool| if on { "on" } else { "off" };
+    let amounts = [
+        (*crashes, "crashes"),
+        (*power_losses, "power losses"),
+        (*partitions, "partitions"),
+        (*one_way_cuts, "one-way cuts"),
+        (*pauses, "pauses"),
+        (*transfers, "transfers"),
+        (network.loss_permille, "‰ loss"),
+        (network.duplicate_permille, "‰ duplicates"),
+        (network.tail_permille, "‰ very slow messages"),
+        (u64::from(network.capacity.is_some()), "queue limit on links"),
+        (u64::from(disk.tear), "tearing disks"),
+        (drift_ppm.iter().filter(|drift| **drift != 0).count() as u64, "drifting clocks"),
+    ];
+    let present =
+        amounts.iter().filter(|(amount, _)| 0 < *amount).map(|(amount, name)| format!("{amount} {name}"));
+    let faults = present.collect::<Vec<_>>().join(", ");
+    format!(
+        "{voters} servers, {} clients, PreVote {}, CheckQuorum {}, election timeout {} to {} ticks of {tick}; planned: {}",
+        clients.len(),
+        on(raft.pre_vote),
+        on(raft.check_quorum),
+        raft.election_timeout_ticks,
+        2 * raft.election_timeout_ticks - 1,
+        if faults.is_empty() { "no faults" } else { &faults }
+    )
+}
