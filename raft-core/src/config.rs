@@ -28,6 +28,8 @@ pub struct Config {
     /// holds them in any case; but a replica that crashes then recovers a log shorter than what it has applied, so
     /// a state machine that survives crashes would be ahead of its log.
     pub apply_before_durable: bool,
+    /// What waits for a write, and what makes one.
+    pub write_rules: WriteRules,
     /// Whether to keep a record of what happens for [`Raft::take_events`](crate::Raft::take_events).
     pub record_events: bool,
 }
@@ -46,6 +48,7 @@ impl Config {
             max_inflight_messages: 256,
             max_inflight_bytes: ByteCount::UNLIMITED,
             apply_before_durable: false,
+            write_rules: WriteRules::Minimal,
             record_events: false,
         }
     }
@@ -69,6 +72,20 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// What has to wait until storage has done its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteRules {
+    /// A message waits if it promises something that is not durable yet. A write is made when there is something
+    /// to keep, or something that waits.
+    Minimal,
+    /// As in etcd: the answers to requests for votes and pre-votes and to entries wait for the next write, whatever
+    /// they say, and with them what a server promises itself: its own vote and pre-vote, and its own entries.
+    /// Nothing else waits, not even a candidate's requests: its own vote, which they rest on, is not counted before
+    /// it is durable. A commit index that has moved makes a write. A write that is acknowledged in a later term
+    /// than its own vouches for no entries; the next one does.
+    Etcd,
 }
 
 /// Settings that make no sense.

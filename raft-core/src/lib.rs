@@ -101,7 +101,7 @@ pub mod raft;
 pub mod storage;
 
 pub use conf_change::{ChangeStep, ConfChange, MemberChange, Reconfiguration, Rejection, Transition};
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, WriteRules};
 pub use configuration::{Configuration, ConfigurationError, Leave};
 pub use entry::{Entry, LogSlice, LogSliceError, Payload};
 pub use error::{

@@ -95,6 +95,12 @@ impl Log {
         self.durable
     }
 
+    /// The end of the log, unless it is known to be durable.
+    pub(crate) fn end_not_durable(&self) -> Option<EntryId> {
+        let last = self.last();
+        (self.durable.max(self.base.index) < last.index).then_some(last)
+    }
+
     /// Where the entry at `index` is kept, if it is.
     fn position(&self, index: LogIndex) -> Option<usize> {
         let position = usize::try_from(index.0.checked_sub(self.base.index.0 + 1)?).ok()?;

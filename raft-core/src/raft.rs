@@ -24,6 +24,7 @@ use crate::{
     log::Log,
     message::Envelope,
     progress::Progress,
+    progress_table::ProgressTable,
     read::{ReadId, ReadState},
     ready::SoftState,
     role::{Role, RoleKind},
@@ -114,7 +115,10 @@ impl Recovered {
         if Term::MAX < term || LogIndex::MAX < last.index {
             return Err(StartError::OutOfRange { term, last });
         }
-        if term < last.term {
+        // The founders of a cluster may start from a snapshot, which counts as written in the first term.
+        let is_founding =
+            self.hard_state == HardState::default() && self.log.is_empty() && last.term <= Term(1);
+        if term < last.term && !is_founding {
             return Err(StartError::TermBehindLog { term, last });
         }
         Ok(())
@@ -131,15 +135,16 @@ impl Raft {
         recovered.validate()?;
         let applied = recovered.applied();
         let Recovered { hard_state, commit, configuration, snapshot, applied: _, log } = recovered;
+        // What is applied was committed, even if the commit index that says so was lost.
+        let commit = commit.max(applied);
         Ok(Self {
             configuration,
             hard_state,
-            // What is applied was committed, even if the commit index that says so was lost.
-            log: Log::new(&log, commit.max(applied), applied),
+            log: Log::new(&log, commit, applied),
             role: Role::Follower { leader: None },
             election_elapsed: Ticks(0),
             election_timeout: None,
-            writes: Writes::new(config.id, incarnation),
+            writes: Writes::new(config.write_rules, config.id, incarnation, commit),
             snapshot,
             messages: Vec::new(),
             read_states: Vec::new(),
@@ -217,10 +222,10 @@ impl Raft {
     /// A leader's view of the members by ascending id, itself included if it is one; empty for anyone else.
     pub fn members(&self) -> impl Iterator<Item = (NodeId, &Progress)> {
         let members = match &self.role {
-            Role::Leader(leader) => leader.members.as_slice(),
-            Role::Follower { .. } | Role::PreCandidate(_) | Role::Candidate(_) => &[],
+            Role::Leader(leader) => Some(&leader.members),
+            Role::Follower { .. } | Role::PreCandidate(_) | Role::Candidate(_) => None,
         };
-        members.iter().map(|(id, progress)| (*id, progress))
+        members.into_iter().flat_map(ProgressTable::iter)
     }
 
     /// A leader's view of the others, by ascending id; empty for anyone else.
@@ -504,7 +509,7 @@ mod tests {
             |raft| leader(raft).reads.push(ReadId(2), LogIndex(1)),
             |raft| leader(raft).reads.park(ReadId(2)),
             |raft| assert_eq!(leader(raft).reads.confirm(ReadPosition(1)).count(), 1),
-            |raft| drop(leader(raft).members.pop()),
+            |raft| leader(raft).members = ProgressTable::default(),
             |raft| peer(raft).become_snapshot(LogIndex(2)),
             |raft| peer(raft).become_snapshot(LogIndex(3)),
             |raft| assert!(peer(raft).acknowledged(LogIndex(2))),

@@ -6,6 +6,7 @@ use crate::{
     digest::Digest,
     id::{LogIndex, NodeId, Ticks},
     progress::Progress,
+    progress_table::ProgressTable,
     quorum::{VoteResult, Voters},
     read::ReadQueue,
 };
@@ -103,9 +104,8 @@ impl Ballot {
 /// What a leader keeps (Figure 2, "Volatile state on leaders").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Leader {
-    /// Every member by ascending id, this server included as long as it is one. They are few: searching them in
-    /// order is fastest.
-    pub(crate) members: Vec<(NodeId, Progress)>,
+    /// Every member, this server included as long as it is one.
+    pub(crate) members: ProgressTable,
     pub(crate) heartbeat_elapsed: Ticks,
     /// The entry with which the term began. Once it is committed, so is everything before it (§3.6.2).
     pub(crate) first_of_term: LogIndex,
@@ -116,20 +116,16 @@ pub(crate) struct Leader {
 
 impl Leader {
     pub(crate) fn member(&self, id: NodeId) -> Option<&Progress> {
-        self.members.iter().find(|(member, _)| *member == id).map(|(_, progress)| progress)
+        self.members.row(id)
     }
 
     pub(crate) fn member_mut(&mut self, id: NodeId) -> Option<&mut Progress> {
-        self.members.iter_mut().find(|(member, _)| *member == id).map(|(_, progress)| progress)
+        self.members.row_mut(id)
     }
 
     fn digest(&self, digest: &mut Digest) {
         let Self { members, heartbeat_elapsed, first_of_term, reads, transferee } = self;
-        digest.number(members.len() as u64);
-        for (id, progress) in members {
-            digest.number(id.number());
-            progress.digest(digest);
-        }
+        members.digest(digest);
         digest.number(heartbeat_elapsed.0);
         digest.number(first_of_term.0);
         reads.digest(digest);

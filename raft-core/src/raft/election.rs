@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::Raft;
 use crate::{
+    config::WriteRules,
     error::CampaignError,
     event::Event,
     id::{EntryId, NodeId, Term, Ticks},
@@ -47,9 +48,13 @@ impl Raft {
     /// Asks whether an election could be won. Changes nothing that others could see.
     fn start_survey(&mut self) {
         self.transition(Role::PreCandidate(Ballot::default()));
-        self.ask_voters(self.term().next(), &Message::RequestPreVote { last: self.log.last() });
-        // Nothing is promised by it, so there is nothing to wait for.
-        self.count_own_vote();
+        let own = Message::RequestPreVoteReply { granted: true };
+        self.ask_voters(self.term().next(), &Message::RequestPreVote { last: self.log.last() }, &own);
+        match self.config.write_rules {
+            // Nothing is promised by it, so there is nothing to wait for.
+            WriteRules::Minimal => self.count_own_vote(),
+            WriteRules::Etcd => (),
+        }
     }
 
     /// Enters a new term and asks for votes, its own first. That one counts once it is durable.
@@ -57,14 +62,19 @@ impl Raft {
         self.enter_term(self.term().next());
         self.cast_vote(self.config.id);
         self.transition(Role::Candidate(Ballot::default()));
-        self.ask_voters(self.term(), &Message::RequestVote { last: self.log.last(), transfer });
+        let own = Message::RequestVoteReply { granted: true };
+        self.ask_voters(self.term(), &Message::RequestVote { last: self.log.last(), transfer }, &own);
     }
 
-    fn ask_voters(&mut self, term: Term, message: &Message) {
-        let this = self.config.id;
-        let others = self.configuration.voters().iter().filter(|&voter| voter != this).collect::<Vec<_>>();
-        for voter in others {
-            self.send_in(term, voter, message.clone());
+    /// Asks every voter in ascending order. This server's own answer is `own`.
+    fn ask_voters(&mut self, term: Term, message: &Message, own: &Message) {
+        let voters = self.configuration.voters().iter().collect::<Vec<_>>();
+        for voter in voters {
+            if voter == self.config.id {
+                self.writes.gate_own(term, own.clone());
+            } else {
+                self.send_in(term, voter, message.clone());
+            }
         }
     }
 

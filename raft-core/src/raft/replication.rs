@@ -1,7 +1,5 @@
 //! Replication of the log (§3.5) and what is committed by it (§3.6.2).
 
-use alloc::vec::Vec;
-
 use bytes::Bytes;
 
 use super::Raft;
@@ -13,6 +11,7 @@ use crate::{
     log::Appended,
     message::{AppendOutcome, Message, ReadPosition},
     progress::{InflightLimits, Progress, ProgressState},
+    progress_table::ProgressTable,
     read::ReadQueue,
     role::{Leader, Role},
 };
@@ -34,7 +33,7 @@ impl Raft {
                 return Err(ProposeError::NotLeader { leader: self.leader() });
             }
         }
-        let id = self.log.push(Entry { term: self.term(), payload: Payload::Command(command) });
+        let id = self.append_own(Payload::Command(command));
         self.broadcast_append();
         Ok(id)
     }
@@ -44,9 +43,8 @@ impl Raft {
     pub(super) fn become_leader(&mut self) {
         let next = self.log.last().index.next();
         let this = self.config.id;
-        let mut members: Vec<_> =
-            self.configuration.members().into_iter().map(|id| (id, Progress::new(next))).collect();
-        if let Some((_, own)) = members.iter_mut().find(|(id, _)| *id == this) {
+        let mut members = ProgressTable::new(self.configuration.members(), &Progress::new(next));
+        if let Some(own) = members.row_mut(this) {
             own.become_own(self.log.durable());
         }
         self.transition(Role::Leader(Leader {
@@ -57,8 +55,16 @@ impl Raft {
             transferee: None,
         }));
         self.record(Event::LeaderKnown { leader: this, term: self.term() });
-        self.log.push(Entry { term: self.term(), payload: Payload::Noop });
+        self.append_own(Payload::Noop);
         self.broadcast_append();
+    }
+
+    /// Appends an entry of this leader's own.
+    pub(super) fn append_own(&mut self, payload: Payload) -> EntryId {
+        let id = self.log.push(Entry { term: self.term(), payload });
+        let own = AppendOutcome::Matched { index: id.index };
+        self.writes.gate_own(self.term(), Message::AppendEntriesReply(own));
+        id
     }
 
     fn inflight_limits(&self) -> InflightLimits {
@@ -76,7 +82,7 @@ impl Raft {
     pub(super) fn for_each_peer(&mut self, mut act: impl FnMut(&mut Self, NodeId)) {
         let mut position = 0;
         while let Role::Leader(leader) = &self.role {
-            let Some(&(peer, _)) = leader.members.get(position) else { break };
+            let Some(peer) = leader.members.id_at(position) else { break };
             if peer != self.config.id {
                 act(self, peer);
             }

@@ -101,8 +101,8 @@ impl Raft {
             .configuration
             .voters()
             .vote_result(|voter| Some(leader.member(voter).is_some_and(|progress| progress.recently_active)));
-        for (id, progress) in &mut leader.members {
-            progress.recently_active = *id == this;
+        for (id, progress) in leader.members.iter_mut() {
+            progress.recently_active = id == this;
         }
         if active != VoteResult::Won {
             self.record(Event::QuorumLost { term: self.term() });
