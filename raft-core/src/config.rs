@@ -24,6 +24,20 @@ pub struct Config {
     pub max_inflight_messages: usize,
     /// The most unanswered payload bytes to one follower; the last message may overshoot. At least 1.
     pub max_inflight_bytes: ByteCount,
+    /// The most bytes of committed entries, [as encoded](crate::Entry::encoded_size), that are handed out to be
+    /// applied and not yet reported as applied. A single entry is handed out in any case. At least 1.
+    pub max_applying_bytes: ByteCount,
+    /// The most payload bytes that a leader appends and that are not yet applied here; beyond it proposals are
+    /// refused. A first one is taken in any case, and so are empty ones.
+    pub max_uncommitted_bytes: ByteCount,
+    /// Whether a follower passes proposals on to its leader instead of refusing them. Whoever proposed never hears
+    /// what became of them, and the network may repeat them.
+    pub forward_proposals: bool,
+    /// Whether a follower passes reads, and requests to hand the leadership over, on to its leader instead of
+    /// refusing them.
+    pub forward_requests: bool,
+    /// How a leader makes sure that it still leads before it answers a read.
+    pub read_mode: ReadMode,
     /// Whether committed entries may be applied before this replica's own copy of them is durable. A quorum
     /// holds them in any case; but a replica that crashes then recovers a log shorter than what it has applied, so
     /// a state machine that survives crashes would be ahead of its log.
@@ -47,10 +61,20 @@ impl Config {
             max_message_bytes: ByteCount(1 << 20),
             max_inflight_messages: 256,
             max_inflight_bytes: ByteCount::UNLIMITED,
+            max_applying_bytes: ByteCount(64 << 20),
+            max_uncommitted_bytes: ByteCount(256 << 20),
+            forward_proposals: false,
+            forward_requests: false,
+            read_mode: ReadMode::Quorum,
             apply_before_durable: false,
             write_rules: WriteRules::Minimal,
             record_events: false,
         }
+    }
+
+    /// Whether voters must do their part for a lease of the leader.
+    pub(crate) fn keeps_lease(&self) -> bool {
+        matches!(self.read_mode, ReadMode::Lease { .. })
     }
 
     /// Whether the settings make sense.
@@ -70,8 +94,47 @@ impl Config {
         if self.max_inflight_messages == 0 || self.max_inflight_bytes == ByteCount(0) {
             return Err(ConfigError::NothingInflight);
         }
+        if self.max_applying_bytes == ByteCount(0) {
+            return Err(ConfigError::NothingApplying);
+        }
+        self.validate_lease()
+    }
+
+    fn validate_lease(&self) -> Result<(), ConfigError> {
+        let margin = match self.read_mode {
+            ReadMode::Quorum => return Ok(()),
+            ReadMode::EtcdLease => Ticks(0),
+            ReadMode::Lease { margin } => margin,
+        };
+        if !self.check_quorum {
+            return Err(ConfigError::LeaseWithoutCheckQuorum);
+        }
+        if self.election_timeout <= margin {
+            return Err(ConfigError::LeaseMargin { margin, election_timeout: self.election_timeout });
+        }
         Ok(())
     }
+}
+
+/// How a leader makes sure that it still leads before it answers a read (§6.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadMode {
+    /// It asks a quorum. This assumes nothing.
+    #[default]
+    Quorum,
+    /// It answers at once as long as a quorum has promised to elect nobody else, and asks a quorum otherwise.
+    ///
+    /// A voter that has heard from its leader votes for nobody for an election timeout, whatever term it learns of; one
+    /// that starts (again) does not know whom it has heard from, and waits as long. The leader counts from when it *sent*
+    /// the heartbeats that a quorum has answered, and its lease ends for good when it hands its leadership over. This
+    /// assumes that ticks are equally long everywhere: over an election timeout two clocks may differ by `margin`.
+    Lease {
+        /// How many ticks before the end of the election timeout the lease ends.
+        margin: Ticks,
+    },
+    /// It answers at once as long as it leads. As check-quorum looks once an election timeout only, and as votes are
+    /// protected by nothing but a leader that is known, a deposed leader may answer. This is what etcd does.
+    EtcdLease,
 }
 
 /// What has to wait until storage has done its work.
@@ -107,4 +170,18 @@ pub enum ConfigError {
     /// No entry could ever be sent.
     #[error("max_inflight_messages and max_inflight_bytes must be at least 1")]
     NothingInflight,
+    /// Nobody would keep voters from electing another leader while a lease holds.
+    #[error("a lease needs check_quorum, which makes voters protect their leader")]
+    LeaseWithoutCheckQuorum,
+    /// No lease would ever hold.
+    #[error("a lease that ends {margin} before the election timeout of {election_timeout} never holds")]
+    LeaseMargin {
+        /// As configured.
+        margin: Ticks,
+        /// As configured.
+        election_timeout: Ticks,
+    },
+    /// No entry could ever be applied.
+    #[error("max_applying_bytes must be at least 1")]
+    NothingApplying,
 }

@@ -27,6 +27,11 @@ impl Payload {
     }
 }
 
+/// How many bytes a number takes in groups of seven bits.
+fn varint_size(number: u64) -> u64 {
+    u64::from(number.max(1).ilog2() / 7 + 1)
+}
+
 /// One entry of the log. Its index is where it stands: in a [`LogSlice`] or in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -35,6 +40,21 @@ pub struct Entry {
     pub term: Term,
     /// What it carries.
     pub payload: Payload,
+}
+
+impl Entry {
+    /// How much it takes to write the entry down where it stands at `index`: its term, its index and its payload, each
+    /// behind a tag, as etcd does. Never 0, so that a quota on it bounds the number of entries too.
+    pub fn encoded_size(&self, index: LogIndex) -> ByteCount {
+        let payload = match &self.payload {
+            Payload::Noop => 0,
+            Payload::Command(_) => {
+                let ByteCount(len) = self.payload.size();
+                1 + varint_size(len) + len
+            }
+        };
+        ByteCount(2 + varint_size(self.term.0) + varint_size(index.0) + payload)
+    }
 }
 
 /// A run of log entries that follows the entry `prev`, with no gap and with terms that never decrease.

@@ -2,7 +2,7 @@
 
 use crate::{
     config::ConfigError,
-    id::{EntryId, LogIndex, NodeId, Term, Ticks},
+    id::{ByteCount, EntryId, LogIndex, NodeId, Term, Ticks},
     message::ReadPosition,
 };
 
@@ -137,6 +137,24 @@ pub enum StepError {
         /// Our last entry.
         last: EntryId,
     },
+    /// A follower answers a heartbeat that was not sent yet.
+    #[error("{from} answers a heartbeat of {sent_at:?}, and it is {now:?}")]
+    AnswersUnsentHeartbeat {
+        /// The follower.
+        from: NodeId,
+        /// When it claims that the heartbeat was sent.
+        sent_at: Ticks,
+        /// The leader's count of ticks.
+        now: Ticks,
+    },
+    /// A proposal was passed on to us, and refused. It has had no effect.
+    #[error("a proposal of {from} was refused: {reason}")]
+    ProposalRefused {
+        /// Who passed it on.
+        from: NodeId,
+        /// Why.
+        reason: ProposeError,
+    },
     /// A follower confirms a read that was never asked for.
     #[error("{from} confirms read position {position:?}, which was never sent")]
     ConfirmsUnsentRead {
@@ -161,6 +179,40 @@ pub enum ProposeError {
     Transferring {
         /// Who is to lead.
         to: NodeId,
+    },
+    /// This leader was removed from the cluster. Ask the next one, once it is elected.
+    #[error("{id} leads a cluster that it is no member of any more")]
+    NotMember {
+        /// Who we are.
+        id: NodeId,
+    },
+    /// Too much waits to be committed and applied. Try again when less does.
+    #[error("{used} wait to be committed, and {quota} may")]
+    QuotaExceeded {
+        /// How much waits.
+        used: ByteCount,
+        /// How much may wait.
+        quota: ByteCount,
+    },
+}
+
+/// Why a leader was not forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ForgetLeaderError {
+    /// It leads itself.
+    #[error("{id} is the leader itself")]
+    IsLeader {
+        /// Who we are.
+        id: NodeId,
+    },
+    /// There is none to forget.
+    #[error("no leader is known")]
+    NoLeader,
+    /// The leader may serve reads because this server votes for nobody else.
+    #[error("{leader} may hold a lease that this server has promised to respect")]
+    LeaseMayHold {
+        /// Who leads.
+        leader: NodeId,
     },
 }
 
@@ -195,6 +247,12 @@ pub enum CampaignError {
     Restoring {
         /// The last entry in the snapshot.
         snapshot: EntryId,
+    },
+    /// Its leader may hold a lease, which this server has promised to respect.
+    #[error("it has heard from a leader that may hold a lease, for {left} more")]
+    LeaseMayHold {
+        /// How long it keeps its vote to itself.
+        left: Ticks,
     },
     /// The last possible term has been reached.
     #[error("there is no term after {term}")]
@@ -269,6 +327,15 @@ pub enum SnapshotError {
         given: EntryId,
         /// What is applied.
         applied: LogIndex,
+    },
+    /// It holds entries that are applied, but not durable here yet: a restart would find a log that ends before the
+    /// snapshot does.
+    #[error("a snapshot up to {given}, but only {durable} is durable")]
+    NotDurable {
+        /// The last entry in it.
+        given: EntryId,
+        /// What is durable.
+        durable: LogIndex,
     },
     /// It ends with an entry that this log does not hold: its index and its term do not belong together, or the entry
     /// is compacted.

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::{
     digest::Digest,
-    id::{LogIndex, NodeId, Ticks},
+    id::{ByteCount, LogIndex, NodeId, Ticks},
     progress::Progress,
     progress_table::ProgressTable,
     quorum::{VoteResult, Voters},
@@ -110,6 +110,13 @@ pub(crate) struct Leader {
     /// The entry with which the term began. Once it is committed, so is everything before it (§3.6.2).
     pub(crate) first_of_term: LogIndex,
     pub(crate) reads: ReadQueue,
+    /// Payload bytes of the entries that this leader has appended and that are not applied here yet.
+    pub(crate) uncommitted_bytes: ByteCount,
+    /// Ticks since this server leads; only leases need them, and only then they are counted.
+    pub(crate) clock: Ticks,
+    /// Somebody was told to start an election, which voters do not protect this leader from. The message may be
+    /// under way for ever, so that no lease holds any more.
+    pub(crate) lease_void: bool,
     /// Who is to lead next, while the leadership is handed over (§3.10).
     pub(crate) transferee: Option<NodeId>,
 }
@@ -124,11 +131,23 @@ impl Leader {
     }
 
     fn digest(&self, digest: &mut Digest) {
-        let Self { members, heartbeat_elapsed, first_of_term, reads, transferee } = self;
+        let Self {
+            members,
+            heartbeat_elapsed,
+            first_of_term,
+            reads,
+            uncommitted_bytes,
+            clock,
+            lease_void,
+            transferee,
+        } = self;
         members.digest(digest);
         digest.number(heartbeat_elapsed.0);
         digest.number(first_of_term.0);
         reads.digest(digest);
+        digest.number(uncommitted_bytes.0);
+        digest.number(clock.0);
+        digest.flag(*lease_void);
         digest.node(*transferee);
     }
 }

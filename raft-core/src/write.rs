@@ -38,7 +38,7 @@ use crate::{
     digest::Digest,
     entry::LogSlice,
     hard_state::HardState,
-    id::{EntryId, LogIndex, NodeId, Term},
+    id::{EntryId, Incarnation, LogIndex, NodeId, Term},
     message::{Envelope, Message},
     snapshot::SnapshotMeta,
 };
@@ -46,11 +46,6 @@ use crate::{
 /// The number of a write within an incarnation. The first is 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WriteNumber(pub u64);
-
-/// One life of a replica, between two restarts. The driver numbers them, and never uses a number again while
-/// receipts of that life may still be about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Incarnation(pub u64);
 
 /// State to make durable, with the messages that must wait for it.
 ///
@@ -253,6 +248,11 @@ impl Writes {
             commit,
             gated: Vec::new(),
         }
+    }
+
+    /// This life of the replica.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.incarnation
     }
 
     pub(crate) fn hard_state_changed(&mut self) {

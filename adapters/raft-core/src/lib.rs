@@ -80,7 +80,11 @@ impl Adapter for RaftCore {
         match self.raft.propose(command) {
             Ok(_) => Ok(()),
             Err(ProposeError::NotLeader { leader }) => Err(Refusal::NotLeader { leader }),
-            Err(error @ ProposeError::Transferring { .. }) => Err(Refusal::Other(error.to_string())),
+            Err(
+                error @ (ProposeError::Transferring { .. }
+                | ProposeError::NotMember { .. }
+                | ProposeError::QuotaExceeded { .. }),
+            ) => Err(Refusal::Other(error.to_string())),
         }
     }
 
@@ -131,7 +135,7 @@ impl Adapter for RaftCore {
             for state in ready.reads {
                 let (id, outcome) = match state {
                     ReadState::Confirmed { id, index } => (id, ReadOutcome::At(index)),
-                    ReadState::Lost { id } => (id, ReadOutcome::Lost),
+                    ReadState::Lost { id, reason: _ } => (id, ReadOutcome::Lost),
                 };
                 outputs.reads.extend(self.reads.remove(&id).map(|request| (request, outcome)));
             }

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use super::Raft;
 use crate::{
-    config::WriteRules,
-    error::CampaignError,
+    config::{ReadMode, WriteRules},
+    error::{CampaignError, ForgetLeaderError},
     event::Event,
     id::{EntryId, NodeId, Term, Ticks},
     message::{AppendOutcome, Envelope, Message},
@@ -27,6 +27,9 @@ impl Raft {
         }
         if self.log.is_restoring() {
             return Err(CampaignError::Restoring { snapshot: self.log.base() });
+        }
+        if Ticks(0) < self.vote_withheld {
+            return Err(CampaignError::LeaseMayHold { left: self.vote_withheld });
         }
         if Term::MAX <= self.term() {
             return Err(CampaignError::TermsExhausted { term: self.term() });
@@ -120,8 +123,39 @@ impl Raft {
         self.record(Event::VoteGranted { candidate, term: self.term() });
     }
 
+    /// This server has heard from a leader that may count on its vote not to go to anybody else for a while: if leases
+    /// are in use, and whatever term it learns of meanwhile.
+    pub(super) fn withhold_vote(&mut self) {
+        if self.config.keeps_lease() {
+            self.vote_withheld = self.config.election_timeout;
+        }
+    }
+
+    /// Forgets who leads, without leaving the term. A driver that knows the leader to be dead does this on a quorum of
+    /// servers, which will elect another one then without waiting for their timeouts.
+    ///
+    /// # Errors
+    /// When it leads itself, knows no leader, or has promised not to: under leases the leader answers reads because
+    /// this server helps nobody else to lead.
+    pub fn forget_leader(&mut self) -> Result<(), ForgetLeaderError> {
+        match &mut self.role {
+            Role::Leader(_) => Err(ForgetLeaderError::IsLeader { id: self.config.id }),
+            Role::Follower { leader: Some(leader) } if self.config.read_mode != ReadMode::Quorum => {
+                Err(ForgetLeaderError::LeaseMayHold { leader: *leader })
+            }
+            Role::Follower { leader: leader @ Some(_) } => {
+                *leader = None;
+                self.lose_forwarded_reads();
+                Ok(())
+            }
+            Role::Follower { leader: None } | Role::PreCandidate(_) | Role::Candidate(_) => {
+                Err(ForgetLeaderError::NoLeader)
+            }
+        }
+    }
+
     /// Whether this server hears a leader, so that it will not help to depose it (§4.2.3).
-    pub(super) fn protects_leader(&self) -> bool {
+    pub(super) fn hears_leader(&self) -> bool {
         self.config.check_quorum
             && self.leader().is_some()
             && self.election_elapsed < self.config.election_timeout
@@ -203,6 +237,10 @@ impl Raft {
             | Message::AppendEntriesReply(_)
             | Message::HeartbeatReply { .. }
             | Message::InstallSnapshot { .. }
+            | Message::Propose { .. }
+            | Message::ReadIndex { .. }
+            | Message::ReadIndexReply { .. }
+            | Message::TransferLeader { .. }
             | Message::TimeoutNow => (),
         }
     }

@@ -40,7 +40,10 @@ impl Raft {
             Message::AppendEntries { .. }
             | Message::Heartbeat { .. }
             | Message::InstallSnapshot { .. }
+            | Message::ReadIndexReply { .. }
             | Message::TimeoutNow => true,
+            // Requests that are no part of a term.
+            Message::Propose { .. } | Message::ReadIndex { .. } => true,
             // A vote for itself is in a candidate's request, and whoever grants it relies on the log it claims.
             Message::RequestVote { last, .. } => {
                 !self.writes.hard_state_pending() && last.index <= self.log.durable()
@@ -53,6 +56,7 @@ impl Raft {
             | Message::RequestPreVoteReply { .. }
             | Message::RequestVoteReply { .. }
             | Message::AppendEntriesReply(AppendOutcome::Mismatched { .. } | AppendOutcome::StaleTerm)
+            | Message::TransferLeader { .. }
             | Message::HeartbeatReply { .. } => !self.writes.hard_state_pending(),
         }
     }
@@ -88,7 +92,9 @@ impl Raft {
         Some(Ready {
             messages: core::mem::take(&mut self.messages),
             write,
-            committed: self.log.take_applicable(self.config.apply_before_durable),
+            committed: self
+                .log
+                .take_applicable(self.config.apply_before_durable, self.config.max_applying_bytes),
             reads: core::mem::take(&mut self.read_states),
             soft_state: soft_state_changed.then_some(soft_state),
         })
@@ -133,7 +139,11 @@ impl Raft {
         if index < applied || handed_out < index {
             return Err(AppliedError { given: index, applied, handed_out });
         }
-        self.log.applied_to(index);
+        if let Role::Leader(leader) = &mut self.role {
+            let bytes = self.log.payload_bytes(applied, index);
+            leader.uncommitted_bytes.0 = leader.uncommitted_bytes.0.saturating_sub(bytes.0);
+        }
+        self.log.applied_to(index, self.config.max_applying_bytes);
         Ok(())
     }
 
@@ -189,6 +199,7 @@ impl Raft {
         if let Role::Leader(leader) = &mut self.role {
             self.read_states.extend(leader.reads.lose());
         }
+        self.lose_forwarded_reads();
         let from = self.role.kind();
         self.role = role;
         let to = self.role.kind();
@@ -215,6 +226,10 @@ fn is_answer(message: &Message) -> bool {
         | Message::Heartbeat { .. }
         | Message::HeartbeatReply { .. }
         | Message::InstallSnapshot { .. }
+        | Message::Propose { .. }
+        | Message::ReadIndex { .. }
+        | Message::ReadIndexReply { .. }
+        | Message::TransferLeader { .. }
         | Message::TimeoutNow => false,
     }
 }

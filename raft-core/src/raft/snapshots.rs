@@ -21,8 +21,8 @@ impl Raft {
     /// not touched: [`compact`](Self::compact) does that.
     ///
     /// # Errors
-    /// When the snapshot is not later than the one known, goes beyond what was applied, or does not end with an entry
-    /// of this log.
+    /// When the snapshot is not later than the one known, goes beyond what was applied or beyond what is durable here, or
+    /// does not end with an entry of this log.
     pub fn snapshot_available(&mut self, snapshot: SnapshotMeta) -> Result<(), SnapshotError> {
         let (last, applied) = (snapshot.last, self.log.applied());
         if let Some(known) = &self.snapshot
@@ -32,6 +32,10 @@ impl Raft {
         }
         if applied < last.index {
             return Err(SnapshotError::NotApplied { given: last, applied });
+        }
+        let durable = self.log.durable();
+        if durable < last.index {
+            return Err(SnapshotError::NotDurable { given: last, durable });
         }
         if !self.log.holds(last) {
             return Err(SnapshotError::NotInLog { given: last });

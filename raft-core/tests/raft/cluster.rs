@@ -161,7 +161,8 @@ impl Cluster {
 
     /// Has the leader append a command.
     pub(crate) fn propose(&mut self, id: u64, command: &'static str) -> EntryId {
-        self.act(id, |raft| raft.propose(command.into())).expect("it leads")
+        let proposed = self.act(id, |raft| raft.propose(command.into())).expect("it leads");
+        proposed.id().expect("it is not passed on")
     }
 
     /// Lets time go by for one server. Whenever it wants an election timeout, it gets the shortest.
@@ -342,8 +343,8 @@ impl Server {
         let handle = SnapshotHandle(self.snapshots.borrow().len() as u64);
         self.snapshots.borrow_mut().push(self.applied.clone());
         let snapshot = SnapshotMeta { last, configuration, handle };
-        self.disk.keep_snapshot(snapshot.clone());
         raft.snapshot_available(snapshot.clone()).expect("a later snapshot of what is applied");
+        self.disk.keep_snapshot(snapshot.clone());
         snapshot
     }
 
@@ -418,11 +419,11 @@ pub(crate) fn pre_vote(granted: bool) -> Message {
 }
 
 pub(crate) fn heartbeat(commit: u64, read: Option<u64>) -> Message {
-    Message::Heartbeat { commit: LogIndex(commit), read: read.map(ReadPosition) }
+    Message::Heartbeat { commit: LogIndex(commit), read: read.map(ReadPosition), sent_at: None }
 }
 
 pub(crate) fn heartbeat_reply(read: Option<u64>) -> Message {
-    Message::HeartbeatReply { read: read.map(ReadPosition) }
+    Message::HeartbeatReply { read: read.map(ReadPosition), sent_at: None }
 }
 
 /// A number of ticks.

@@ -9,8 +9,9 @@ use proptest::{
 };
 use raft_core::{
     AppendOutcome, ByteCount, Config, Configuration, Entry, EntryId, Envelope, HardState, Incarnation, Leave,
-    LogIndex, LogSlice, Majority, Message, NodeId, Payload, Raft, ReadPosition, Receipt, Recovered, RoleKind,
-    SnapshotHandle, SnapshotMeta, SnapshotOutcome, Term, Ticks, Voters, Write,
+    LogIndex, LogSlice, Majority, Message, NodeId, Payload, Raft, ReadContext, ReadId, ReadMode,
+    ReadPosition, Receipt, Recovered, RoleKind, SnapshotHandle, SnapshotMeta, SnapshotOutcome, Term, Ticks,
+    Voters, Write,
 };
 
 use crate::cluster::{node, slice};
@@ -61,6 +62,8 @@ enum Action {
     Compact(u64),
     /// The log is compacted up to this far before the snapshot's last entry.
     CompactNearSnapshot(u64),
+    ForgetLeader,
+    ReportUnreachable(NodeId),
     ReportSnapshot {
         peer: NodeId,
         outcome: SnapshotOutcome,
@@ -107,6 +110,11 @@ fn message() -> impl Strategy<Value = Message> {
         Just(AppendOutcome::StaleTerm),
     ];
     let read = || proptest::option::of(number().prop_map(ReadPosition));
+    let sent_at = || proptest::option::of(number().prop_map(Ticks));
+    let context = || {
+        (1..3u64, number())
+            .prop_map(|(life, id)| ReadContext { incarnation: Incarnation(life), id: ReadId(id) })
+    };
     prop_oneof![
         1 => entry_id().prop_map(|last| Message::RequestPreVote { last }),
         1 => any::<bool>().prop_map(|granted| Message::RequestPreVoteReply { granted }),
@@ -115,8 +123,15 @@ fn message() -> impl Strategy<Value = Message> {
         3 => (log_slice(), number())
             .prop_map(|(entries, commit)| Message::AppendEntries { entries, commit: LogIndex(commit) }),
         2 => outcome.prop_map(Message::AppendEntriesReply),
-        1 => (number(), read()).prop_map(|(commit, read)| Message::Heartbeat { commit: LogIndex(commit), read }),
-        1 => read().prop_map(|read| Message::HeartbeatReply { read }),
+        1 => (number(), read(), sent_at())
+            .prop_map(|(commit, read, sent_at)| Message::Heartbeat { commit: LogIndex(commit), read, sent_at }),
+        1 => (read(), sent_at()).prop_map(|(read, sent_at)| Message::HeartbeatReply { read, sent_at }),
+        1 => (0..5usize).prop_map(|size| Message::Propose { payload: Payload::Command(vec![0; size].into()) }),
+        1 => Just(Message::Propose { payload: Payload::Noop }),
+        1 => context().prop_map(|read| Message::ReadIndex { read }),
+        1 => (context(), number())
+            .prop_map(|(read, index)| Message::ReadIndexReply { read, index: LogIndex(index) }),
+        1 => server().prop_map(|to| Message::TransferLeader { to }),
         1 => Just(Message::TimeoutNow),
         1 => snapshot().prop_map(|snapshot| Message::InstallSnapshot { snapshot }),
     ]
@@ -137,7 +152,7 @@ fn action() -> impl Strategy<Value = Action> {
         12 => (envelope(), any::<bool>())
             .prop_map(|(envelope, in_current_term)| Action::Step { envelope, in_current_term }),
         12 => any::<Index>().prop_map(Action::Answer),
-        4 => any::<Index>().prop_map(Action::Reject),
+        8 => any::<Index>().prop_map(Action::Reject),
         6 => (server(), 0..3u64, 0..2u64, 0..3usize, number()).prop_map(
             |(from, before, terms_later, entries, commit)| {
                 Action::AppendNearEnd { from, before, terms_later, entries, commit }
@@ -160,6 +175,8 @@ fn action() -> impl Strategy<Value = Action> {
         2 => Just(Action::TakeSnapshot),
         1 => number().prop_map(Action::Compact),
         2 => (0..3u64).prop_map(Action::CompactNearSnapshot),
+        1 => Just(Action::ForgetLeader),
+        1 => server().prop_map(Action::ReportUnreachable),
         1 => (server(), proptest::sample::select(vec![SnapshotOutcome::Sent, SnapshotOutcome::Failed]))
             .prop_map(|(peer, outcome)| Action::ReportSnapshot { peer, outcome }),
     ]
@@ -201,7 +218,8 @@ fn snapshot() -> impl Strategy<Value = SnapshotMeta> {
 prop_compose! {
     fn replica()(
         configuration in configuration(),
-        switches in any::<[bool; 4]>(),
+        switches in any::<[bool; 6]>(),
+        lease in 0..4u64,
         max_message_bytes in proptest::sample::select(vec![0, 3, 1 << 20]),
         max_inflight_messages in 1..4usize,
         log in proptest::sample::select(vec![vec![], vec![1], vec![1, 1, 2, 2], vec![1, 2, 3]]),
@@ -209,7 +227,13 @@ prop_compose! {
         term in prop_oneof![8 => 3..5u64, 1 => Term::MAX.0 - 2..=Term::MAX.0],
         committed in 0..2u64,
     ) -> Raft {
-        let [pre_vote, check_quorum, apply_before_durable, record_events] = switches;
+        let [pre_vote, check_quorum, apply_before_durable, record_events, forward, tiny_quotas] = switches;
+        let read_mode = match lease {
+            0 if check_quorum => ReadMode::EtcdLease,
+            1 if check_quorum => ReadMode::Lease { margin: Ticks(1) },
+            _ => ReadMode::Quorum,
+        };
+        let quota = if tiny_quotas { ByteCount(9) } else { ByteCount::UNLIMITED };
         let config = Config {
             pre_vote,
             check_quorum,
@@ -218,6 +242,11 @@ prop_compose! {
             max_message_bytes: ByteCount(max_message_bytes),
             max_inflight_messages,
             max_inflight_bytes: ByteCount(7),
+            max_applying_bytes: quota,
+            max_uncommitted_bytes: quota,
+            forward_proposals: forward,
+            forward_requests: forward,
+            read_mode,
             ..Config::new(node(1))
         };
         let recovered = Recovered {
@@ -355,6 +384,8 @@ impl<'a> Driver<'a> {
                     count(&self.reached.compacted);
                 }
             }
+            Action::ForgetLeader => self.attempt(Raft::forget_leader),
+            Action::ReportUnreachable(peer) => self.attempt(|raft| raft.report_unreachable(peer)),
             Action::ReportSnapshot { peer, outcome } => {
                 self.attempt(|raft| raft.report_snapshot(peer, outcome));
             }
@@ -401,7 +432,8 @@ impl<'a> Driver<'a> {
             Message::AppendEntries { entries, .. } => {
                 Message::AppendEntriesReply(AppendOutcome::Matched { index: entries.last().index })
             }
-            Message::Heartbeat { read, .. } => Message::HeartbeatReply { read },
+            Message::Heartbeat { read, sent_at, .. } => Message::HeartbeatReply { read, sent_at },
+            Message::ReadIndex { read } => Message::ReadIndexReply { read, index: self.raft.commit() },
             Message::InstallSnapshot { snapshot } => {
                 count(&self.reached.snapshot_sent);
                 Message::AppendEntriesReply(AppendOutcome::Matched { index: snapshot.last.index })
@@ -410,6 +442,9 @@ impl<'a> Driver<'a> {
             | Message::RequestVoteReply { .. }
             | Message::AppendEntriesReply(_)
             | Message::HeartbeatReply { .. }
+            | Message::ReadIndexReply { .. }
+            | Message::Propose { .. }
+            | Message::TransferLeader { .. }
             | Message::TimeoutNow => return None,
         };
         Some(Envelope { from: to, to: from, term, message: answer })
