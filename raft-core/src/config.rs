@@ -1,4 +1,29 @@
 //! The settings of a replica.
+//!
+//! # Two presets
+//!
+//! [`Config::new`] is for somebody who wants a cluster; [`Config::etcd`] behaves as etcd's library does with the
+//! settings that it has when nothing but the required ones is given. They differ in this:
+//!
+//! | setting | [`new`](Config::new) | [`etcd`](Config::etcd) | why |
+//! |---|---|---|---|
+//! | `pre_vote` | on | off | a server that returns from a partition should not depose a healthy leader |
+//! | `check_quorum` | on | off | a leader that nobody hears should not go on as if; voters should not help to depose one that they hear |
+//! | `heartbeat_interval` | 2 ticks | 1 tick | one lost heartbeat in five is no worse than one in ten, and ticks can be finer |
+//! | `max_message_bytes` | 1 MiB | unlimited | one message should not block a connection for everybody else |
+//! | `max_applying_bytes` | 64 MiB | unlimited | a replica that catches up should not be handed the whole log at once |
+//! | `max_uncommitted_bytes` | 256 MiB | unlimited | without a quorum a leader's memory would fill up |
+//! | `forward_proposals` | off | on | who proposes should learn what became of it; a proposal that was passed on may be lost or doubled |
+//! | `forward_requests` | off | on | as with proposals: an error says at once whom to ask |
+//! | `apply_before_durable` | off | on | a state machine that survives a crash must not be ahead of its own log |
+//! | `write_rules` | [`Minimal`](WriteRules::Minimal) | [`Etcd`](WriteRules::Etcd) | a message need not wait for what it does not rest on, but a candidate's request does rest on its vote |
+//!
+//! Whoever uses etcd's leases ([`ReadMode::EtcdLease`]) here should know what [`ReadMode::Lease`] adds.
+//!
+//! Some things are the same in both, and differ from etcd: nothing panics on what comes from outside; a read that is
+//! lost is reported; a leader that is the only voter confirms a read by its own first entry like any other, since what
+//! it has committed in an earlier life may lie beyond what it recovered of its commit index; a snapshot that was
+//! restored is what followers are sent.
 
 use crate::id::{ByteCount, NodeId, Ticks};
 
@@ -68,6 +93,28 @@ impl Config {
             read_mode: ReadMode::Quorum,
             apply_before_durable: false,
             write_rules: WriteRules::Minimal,
+            record_events: false,
+        }
+    }
+
+    /// The settings of etcd's library where nothing is said: see [the table](self#two-presets).
+    pub const fn etcd(id: NodeId) -> Self {
+        Self {
+            id,
+            election_timeout: Ticks(10),
+            heartbeat_interval: Ticks(1),
+            pre_vote: false,
+            check_quorum: false,
+            max_message_bytes: ByteCount::UNLIMITED,
+            max_inflight_messages: 256,
+            max_inflight_bytes: ByteCount::UNLIMITED,
+            max_applying_bytes: ByteCount::UNLIMITED,
+            max_uncommitted_bytes: ByteCount::UNLIMITED,
+            forward_proposals: true,
+            forward_requests: true,
+            read_mode: ReadMode::Quorum,
+            apply_before_durable: true,
+            write_rules: WriteRules::Etcd,
             record_events: false,
         }
     }

@@ -228,15 +228,14 @@ impl Progress {
     pub(crate) fn rejected(&mut self, probed: LogIndex, hint: LogIndex) -> bool {
         let news = match self.state {
             ProgressState::Replicate(_) => self.matched < probed,
-            ProgressState::Probe => self.next.previous() == Some(probed),
-            ProgressState::Snapshot { .. } => false,
+            ProgressState::Probe | ProgressState::Snapshot { .. } => self.next.previous() == Some(probed),
         };
         if !news {
             return false;
         }
         match self.state {
-            ProgressState::Replicate(_) | ProgressState::Snapshot { .. } => self.become_probe(),
-            ProgressState::Probe => {
+            ProgressState::Replicate(_) => self.become_probe(),
+            ProgressState::Probe | ProgressState::Snapshot { .. } => {
                 // Only of a hint before the probe is there a next index to speak of.
                 self.rewind_to(if hint < probed { hint.next() } else { probed });
                 self.paused = false;
