@@ -11,6 +11,7 @@ mod disruption;
 mod compaction;
 mod check_quorum;
 mod reads;
+mod leases;
 mod pre_votes;
 mod parallel_writes;
 
