@@ -10,5 +10,6 @@ mod forget_leader;
 mod refusals;
 mod timers;
 mod events;
+mod etcd_preset;
 mod no_panic;
 mod random_clusters;

@@ -9,6 +9,7 @@ mod repetition;
 mod transfer;
 mod disruption;
 mod compaction;
+mod configurations;
 mod check_quorum;
 mod reads;
 mod leases;
