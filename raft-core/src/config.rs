@@ -16,6 +16,8 @@
 //! | `forward_proposals` | off | on | who proposes should learn what became of it; a proposal that was passed on may be lost or doubled |
 //! | `forward_requests` | off | on | as with proposals: an error says at once whom to ask |
 //! | `apply_before_durable` | off | on | a state machine that survives a crash must not be ahead of its own log |
+//! | `conf_change_validation` | [`Refuse`](ConfChangeValidation::Refuse) | [`Replace`](ConfChangeValidation::Replace) | who proposes a change should learn that it came to nothing |
+//! | `step_down_on_removal` | on | off | a leader without a vote would have to be deposed |
 //! | `write_rules` | [`Minimal`](WriteRules::Minimal) | [`Etcd`](WriteRules::Etcd) | a message need not wait for what it does not rest on, but a candidate's request does rest on its vote |
 //!
 //! Whoever uses etcd's leases ([`ReadMode::EtcdLease`]) here should know what [`ReadMode::Lease`] adds.
@@ -67,6 +69,11 @@ pub struct Config {
     /// holds them in any case; but a replica that crashes then recovers a log shorter than what it has applied, so
     /// a state machine that survives crashes would be ahead of its log.
     pub apply_before_durable: bool,
+    /// What a leader does with a proposed change of members that does not fit.
+    pub conf_change_validation: ConfChangeValidation,
+    /// Whether a leader steps down as soon as it has applied that it has no vote any more. It is the better way: a
+    /// leader that stays would have to be deposed (§4.2.2).
+    pub step_down_on_removal: bool,
     /// What waits for a write, and what makes one.
     pub write_rules: WriteRules,
     /// Whether to keep a record of what happens for [`Raft::take_events`](crate::Raft::take_events).
@@ -92,6 +99,8 @@ impl Config {
             forward_requests: false,
             read_mode: ReadMode::Quorum,
             apply_before_durable: false,
+            conf_change_validation: ConfChangeValidation::Refuse,
+            step_down_on_removal: true,
             write_rules: WriteRules::Minimal,
             record_events: false,
         }
@@ -114,6 +123,8 @@ impl Config {
             forward_requests: true,
             read_mode: ReadMode::Quorum,
             apply_before_durable: true,
+            conf_change_validation: ConfChangeValidation::Replace,
+            step_down_on_removal: false,
             write_rules: WriteRules::Etcd,
             record_events: false,
         }
@@ -182,6 +193,18 @@ pub enum ReadMode {
     /// It answers at once as long as it leads. As check-quorum looks once an election timeout only, and as votes are
     /// protected by nothing but a leader that is known, a deposed leader may answer. This is what etcd does.
     EtcdLease,
+}
+
+/// What a leader does with a proposed change of members while another one may be under way, or that does not fit the
+/// configuration in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfChangeValidation {
+    /// It says so to whoever proposed it.
+    Refuse,
+    /// It appends an entry without effect in its place. This is what etcd does.
+    Replace,
+    /// It appends the change as it is. What does not fit when it is applied has no effect.
+    Off,
 }
 
 /// What has to wait until storage has done its work.

@@ -181,5 +181,6 @@ fn payload_hash(payload: &Payload) -> u64 {
     match payload {
         Payload::Noop => xxh3_64_with_seed(&[], 0),
         Payload::Command(bytes) => xxh3_64_with_seed(bytes, 1),
+        Payload::ConfChange(change) => xxh3_64_with_seed(&change.to_hashable_bytes(), 2),
     }
 }

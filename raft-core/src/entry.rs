@@ -5,7 +5,10 @@ use core::ops::Range;
 
 use bytes::Bytes;
 
-use crate::id::{ByteCount, EntryId, LogIndex, Term};
+use crate::{
+    conf_change::ConfChange,
+    id::{ByteCount, EntryId, LogIndex, Term},
+};
 
 /// What an entry carries to the state machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub enum Payload {
     Noop,
     /// A command of the application, opaque to the core.
     Command(Bytes),
+    /// A change of members, for the core as well as for the application (§4).
+    ConfChange(ConfChange),
 }
 
 impl Payload {
@@ -23,6 +28,7 @@ impl Payload {
         match self {
             Self::Noop => ByteCount(0),
             Self::Command(bytes) => ByteCount(bytes.len() as u64),
+            Self::ConfChange(change) => change.size(),
         }
     }
 }
@@ -51,6 +57,12 @@ impl Entry {
             Payload::Command(_) => {
                 let ByteCount(len) = self.payload.size();
                 1 + varint_size(len) + len
+            }
+            // The kind of the entry has a tag of its own.
+            Payload::ConfChange(change) => {
+                let ByteCount(len) = change.size();
+                let data = if len == 0 { 0 } else { 1 + varint_size(len) + len };
+                2 + data
             }
         };
         ByteCount(2 + varint_size(self.term.0) + varint_size(index.0) + payload)

@@ -1,6 +1,7 @@
 //! Why something was refused. A refusal changes nothing, and says what to do instead.
 
 use crate::{
+    conf_change::Rejection,
     config::ConfigError,
     id::{ByteCount, EntryId, LogIndex, NodeId, Term, Ticks},
     message::ReadPosition,
@@ -180,6 +181,9 @@ pub enum ProposeError {
         /// Who is to lead.
         to: NodeId,
     },
+    /// The change of members does not fit.
+    #[error(transparent)]
+    ConfChange(#[from] ConfChangeError),
     /// This leader was removed from the cluster. Ask the next one, once it is elected.
     #[error("{id} leads a cluster that it is no member of any more")]
     NotMember {
@@ -194,6 +198,22 @@ pub enum ProposeError {
         /// How much may wait.
         quota: ByteCount,
     },
+}
+
+/// Why a change of members was not proposed. It has had no effect and never will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfChangeError {
+    /// Another one may be under way. Propose it again when that is applied.
+    #[error("up to {index} there may be a change of members, and only {applied} is applied")]
+    Pending {
+        /// Where the last one may be.
+        index: LogIndex,
+        /// What is applied.
+        applied: LogIndex,
+    },
+    /// The configuration in force does not allow it.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
 }
 
 /// Why a leader was not forgotten.
@@ -247,6 +267,12 @@ pub enum CampaignError {
     Restoring {
         /// The last entry in the snapshot.
         snapshot: EntryId,
+    },
+    /// A change of members is committed and not applied yet. It might take the vote of this very server.
+    #[error("the change of members at {index} is not applied yet")]
+    ConfChangeUnapplied {
+        /// Where it stands.
+        index: LogIndex,
     },
     /// Its leader may hold a lease, which this server has promised to respect.
     #[error("it has heard from a leader that may hold a lease, for {left} more")]
@@ -320,13 +346,13 @@ pub enum SnapshotError {
         /// The last entry in the one that is known.
         known: EntryId,
     },
-    /// It holds entries that the state machine was not reported to have applied.
-    #[error("a snapshot up to {given}, but only {applied} is applied")]
-    NotApplied {
+    /// It holds entries that were not handed out to be applied.
+    #[error("a snapshot up to {given}, but only {handed_out} was handed out to be applied")]
+    NotHandedOut {
         /// The last entry in it.
         given: EntryId,
-        /// What is applied.
-        applied: LogIndex,
+        /// What was handed out.
+        handed_out: LogIndex,
     },
     /// It holds entries that are applied, but not durable here yet: a restart would find a log that ends before the
     /// snapshot does.

@@ -101,12 +101,12 @@ pub mod raft;
 pub mod storage;
 
 pub use conf_change::{ChangeStep, ConfChange, MemberChange, Reconfiguration, Rejection, Transition};
-pub use config::{Config, ConfigError, ReadMode, WriteRules};
+pub use config::{ConfChangeValidation, Config, ConfigError, ReadMode, WriteRules};
 pub use configuration::{Configuration, ConfigurationError, Leave};
 pub use entry::{Entry, LogSlice, LogSliceError, Payload};
 pub use error::{
-    AppliedError, CampaignError, CompactError, ForgetLeaderError, ProposeError, ReadError, ReportError,
-    SnapshotError, StartError, StepError, TimeoutError, TransferError,
+    AppliedError, CampaignError, CompactError, ConfChangeError, ForgetLeaderError, ProposeError, ReadError,
+    ReportError, SnapshotError, StartError, StepError, TimeoutError, TransferError,
 };
 pub use event::Event;
 pub use hard_state::HardState;

@@ -250,6 +250,23 @@ impl Log {
         self.durable < self.base.index
     }
 
+    /// The first entry behind `after` and up to `last` that meets a condition.
+    pub(crate) fn find_between(
+        &self,
+        after: LogIndex,
+        last: LogIndex,
+        condition: impl Fn(&Entry) -> bool,
+    ) -> Option<LogIndex> {
+        let mut index = after.max(self.base.index);
+        while index < last {
+            index = index.next();
+            if condition(&self.entries[self.position(index)?]) {
+                return Some(index);
+            }
+        }
+        None
+    }
+
     /// The entries behind `index`, as many as fit in `limit`, but at least one if there is any. `None` if that
     /// part of the log is not kept.
     pub(crate) fn slice_after(&self, index: LogIndex, limit: ByteCount) -> Option<LogSlice> {

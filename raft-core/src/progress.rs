@@ -103,6 +103,11 @@ impl Progress {
         self.recently_active
     }
 
+    /// Whether so many entries are sent ahead that no more may be.
+    pub(crate) fn is_window_full(&self, limits: InflightLimits) -> bool {
+        matches!(&self.state, ProgressState::Replicate(inflights) if inflights.is_full(limits))
+    }
+
     pub(crate) fn is_probing(&self) -> bool {
         matches!(self.state, ProgressState::Probe)
     }

@@ -5,6 +5,7 @@ mod election;
 mod snapshots;
 mod replication;
 mod proposals;
+mod membership;
 mod reads;
 mod transfer;
 mod time;
@@ -241,6 +242,12 @@ impl Raft {
     /// A leader's view of the others, by ascending id; empty for anyone else.
     pub fn peers(&self) -> impl Iterator<Item = (NodeId, &Progress)> {
         self.members().filter(|(id, _)| *id != self.config.id)
+    }
+
+    /// Whether a leader has as much under way to a member as its settings allow.
+    pub fn is_window_full(&self, member: NodeId) -> bool {
+        let Role::Leader(leader) = &self.role else { return false };
+        leader.member(member).is_some_and(|progress| progress.is_window_full(self.inflight_limits()))
     }
 
     /// To whom the leadership is being handed over.

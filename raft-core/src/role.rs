@@ -117,6 +117,8 @@ pub(crate) struct Leader {
     /// Somebody was told to start an election, which voters do not protect this leader from. The message may be
     /// under way for ever, so that no lease holds any more.
     pub(crate) lease_void: bool,
+    /// Up to here there may be changes of members that are not applied. Until they are, no other one is taken.
+    pub(crate) pending_conf_change: LogIndex,
     /// Who is to lead next, while the leadership is handed over (§3.10).
     pub(crate) transferee: Option<NodeId>,
 }
@@ -139,6 +141,7 @@ impl Leader {
             uncommitted_bytes,
             clock,
             lease_void,
+            pending_conf_change,
             transferee,
         } = self;
         members.digest(digest);
@@ -148,6 +151,7 @@ impl Leader {
         digest.number(uncommitted_bytes.0);
         digest.number(clock.0);
         digest.flag(*lease_void);
+        digest.number(pending_conf_change.0);
         digest.node(*transferee);
     }
 }

@@ -287,7 +287,7 @@ impl Writes {
         match self.rules {
             WriteRules::Minimal => (),
             WriteRules::Etcd => {
-                self.gate(Envelope { from: self.node, to: self.node, term, message: promise })
+                self.gate(Envelope { from: self.node, to: self.node, term, message: promise });
             }
         }
     }

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*};
 use raft_core::{
-    AppendOutcome, Configuration, Entry, EntryId, Envelope, Incarnation, LogIndex, LogSlice, Message, NodeId,
-    Payload, ReadContext, ReadId, ReadPosition, SnapshotHandle, SnapshotMeta, Term, Ticks,
+    AppendOutcome, ConfChange, Configuration, Entry, EntryId, Envelope, Incarnation, LogIndex, LogSlice,
+    MemberChange, Message, NodeId, Payload, ReadContext, ReadId, ReadPosition, SnapshotHandle, SnapshotMeta,
+    Term, Ticks, Transition,
 };
 use raft_wire::{DecodeError, decode, encode};
 
@@ -33,7 +34,25 @@ fn payload() -> impl Strategy<Value = Payload> {
     prop_oneof![
         Just(Payload::Noop),
         vec(any::<u8>(), 0..200).prop_map(|bytes| Payload::Command(Bytes::from(bytes))),
+        conf_change().prop_map(Payload::ConfChange),
     ]
+}
+
+fn conf_change() -> impl Strategy<Value = ConfChange> {
+    let transition = prop_oneof![
+        Just(Transition::Automatic),
+        Just(Transition::JointImplicit),
+        Just(Transition::JointExplicit)
+    ];
+    let change = prop_oneof![
+        node_id().prop_map(MemberChange::AddVoter),
+        node_id().prop_map(MemberChange::AddLearner),
+        node_id().prop_map(MemberChange::Remove),
+        node_id().prop_map(MemberChange::Update),
+    ];
+    (transition, vec(change, 0..5), vec(any::<u8>(), 0..20)).prop_map(|(transition, changes, context)| {
+        ConfChange { transition, changes, context: context.into() }
+    })
 }
 
 fn ticks() -> impl Strategy<Value = Option<Ticks>> {

@@ -83,6 +83,7 @@ impl Adapter for RaftCore {
             Err(
                 error @ (ProposeError::Transferring { .. }
                 | ProposeError::NotMember { .. }
+                | ProposeError::ConfChange(_)
                 | ProposeError::QuotaExceeded { .. }),
             ) => Err(Refusal::Other(error.to_string())),
         }
@@ -127,7 +128,7 @@ impl Adapter for RaftCore {
             }
             outputs.committed.extend(ready.committed.iter().flat_map(LogSlice::iter).map(|(id, entry)| {
                 let command = match &entry.payload {
-                    Payload::Noop => None,
+                    Payload::Noop | Payload::ConfChange(_) => None,
                     Payload::Command(command) => Some(command.clone()),
                 };
                 Committed { id, command }

@@ -1,6 +1,9 @@
 //! Messages of the core, in one line each.
 
-use raft_core::{AppendOutcome, Entry, EntryId, Envelope, Message, NodeId, Payload, SnapshotMeta};
+use raft_core::{
+    AppendOutcome, ConfChange, Entry, EntryId, Envelope, MemberChange, Message, NodeId, Payload,
+    SnapshotMeta, Transition,
+};
 
 /// A message in one line; `command` renders what only a state machine can read.
 pub(crate) fn render(
@@ -54,6 +57,23 @@ fn render_payload(payload: &Payload, command: &dyn Fn(&[u8]) -> String) -> Strin
     match payload {
         Payload::Noop => "no-op".to_owned(),
         Payload::Command(bytes) => command(bytes),
+        Payload::ConfChange(change) => render_change(change),
+    }
+}
+
+fn render_change(ConfChange { transition, changes, context: _ }: &ConfChange) -> String {
+    let step = |step: &MemberChange| match step {
+        MemberChange::AddVoter(id) => format!("+{id}"),
+        MemberChange::AddLearner(id) => format!("~{id}"),
+        MemberChange::Remove(id) => format!("-{id}"),
+        MemberChange::Update(id) => format!("={id}"),
+    };
+    let steps = changes.iter().map(step).collect::<Vec<_>>().join(" ");
+    match transition {
+        Transition::Automatic if changes.is_empty() => "leave joint".to_owned(),
+        Transition::Automatic => format!("change {steps}"),
+        Transition::JointImplicit => format!("change jointly {steps}"),
+        Transition::JointExplicit => format!("change jointly until told {steps}"),
     }
 }
 

@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 use super::Raft;
 use crate::{
     config::{ReadMode, WriteRules},
+    entry::{Entry, Payload},
     error::{CampaignError, ForgetLeaderError},
     event::Event,
-    id::{EntryId, NodeId, Term, Ticks},
+    id::{EntryId, LogIndex, NodeId, Term, Ticks},
     message::{AppendOutcome, Envelope, Message},
     quorum::VoteResult,
     role::{Ballot, Role, RoleKind},
@@ -28,6 +29,9 @@ impl Raft {
         if self.log.is_restoring() {
             return Err(CampaignError::Restoring { snapshot: self.log.base() });
         }
+        if let Some(index) = self.unapplied_change() {
+            return Err(CampaignError::ConfChangeUnapplied { index });
+        }
         if Ticks(0) < self.vote_withheld {
             return Err(CampaignError::LeaseMayHold { left: self.vote_withheld });
         }
@@ -41,6 +45,12 @@ impl Raft {
         }
         self.assert_invariants();
         Ok(())
+    }
+
+    /// The first change of members that is committed and that this server has not applied, if there is one.
+    fn unapplied_change(&self) -> Option<LogIndex> {
+        let is_change = |entry: &Entry| matches!(entry.payload, Payload::ConfChange(_));
+        self.log.find_between(self.log.applied(), self.log.commit(), is_change)
     }
 
     /// Whether this server may lead at all: it has a vote, and a log of its own to lead with.
@@ -209,7 +219,7 @@ impl Raft {
 
     /// The leader wants us to lead. It asked for the election itself, so nobody is surveyed first (§3.10).
     pub(super) fn on_timeout_now(&mut self) {
-        let eligible = self.is_promotable() && self.term() < Term::MAX;
+        let eligible = self.is_promotable() && self.unapplied_change().is_none() && self.term() < Term::MAX;
         if self.role() == RoleKind::Follower && eligible {
             self.start_election(true);
         }

@@ -144,6 +144,8 @@ impl Raft {
             leader.uncommitted_bytes.0 = leader.uncommitted_bytes.0.saturating_sub(bytes.0);
         }
         self.log.applied_to(index, self.config.max_applying_bytes);
+        self.leave_joint_automatically();
+        self.assert_invariants();
         Ok(())
     }
 

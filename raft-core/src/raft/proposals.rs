@@ -73,7 +73,7 @@ impl Raft {
     }
 
     fn append_proposal(&mut self, payload: Payload) -> Result<EntryId, ProposeError> {
-        let Role::Leader(leader) = &mut self.role else {
+        let Role::Leader(leader) = &self.role else {
             return Err(ProposeError::NotLeader { leader: self.leader() });
         };
         let Leader { transferee, uncommitted_bytes, members, .. } = leader;
@@ -83,6 +83,7 @@ impl Raft {
         if members.row(self.config.id).is_none() {
             return Err(ProposeError::NotMember { id: self.config.id });
         }
+        let payload = self.validate_proposal(payload)?;
         let size = payload.size();
         let (used, quota) = (*uncommitted_bytes, self.config.max_uncommitted_bytes);
         let total = ByteCount(used.0.saturating_add(size.0));
@@ -90,8 +91,14 @@ impl Raft {
         if used != ByteCount(0) && size != ByteCount(0) && quota < total {
             return Err(ProposeError::QuotaExceeded { used, quota });
         }
-        *uncommitted_bytes = total;
+        let is_change = matches!(payload, Payload::ConfChange(_));
         let id = self.append_own(payload);
+        if is_change {
+            self.note_pending_change();
+        }
+        if let Role::Leader(leader) = &mut self.role {
+            leader.uncommitted_bytes = total;
+        }
         self.broadcast_append();
         Ok(id)
     }

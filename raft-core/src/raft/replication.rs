@@ -32,6 +32,8 @@ impl Raft {
             uncommitted_bytes: ByteCount(0),
             clock: Ticks(0),
             lease_void: false,
+            // Any entry before may be a change.
+            pending_conf_change: self.log.last().index,
             transferee: None,
         }));
         self.record(Event::LeaderKnown { leader: this, term: self.term() });
@@ -47,7 +49,7 @@ impl Raft {
         id
     }
 
-    fn inflight_limits(&self) -> InflightLimits {
+    pub(super) fn inflight_limits(&self) -> InflightLimits {
         InflightLimits { messages: self.config.max_inflight_messages, bytes: self.config.max_inflight_bytes }
     }
 

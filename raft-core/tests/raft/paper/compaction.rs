@@ -277,7 +277,7 @@ fn what_makes_no_sense_is_refused() {
         let outdated = |given| Err(SnapshotError::Outdated { given, known: at(1, 3) });
         assert_eq!(offer(raft, at(1, 3)), outdated(at(1, 3)));
         assert_eq!(offer(raft, at(1, 2)), outdated(at(1, 2)));
-        let not_applied = SnapshotError::NotApplied { given: at(1, 4), applied: LogIndex(3) };
+        let not_applied = SnapshotError::NotHandedOut { given: at(1, 4), handed_out: LogIndex(3) };
         assert_eq!(offer(raft, at(1, 4)), Err(not_applied));
         let not_covered = CompactError::NotCovered { given: LogIndex(4), covered: LogIndex(3) };
         assert_eq!(raft.compact(LogIndex(4)), Err(not_covered));
