@@ -11,5 +11,6 @@ mod refusals;
 mod timers;
 mod events;
 mod etcd_preset;
+mod hostile;
 mod no_panic;
 mod random_clusters;

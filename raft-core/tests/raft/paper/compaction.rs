@@ -155,7 +155,10 @@ fn a_snapshot_is_acknowledged_once_it_is_durable() {
     assert_eq!(pending_snapshot(&cluster), Some(3), "no answer has come");
     let refused = cluster.act(3, Raft::campaign);
     assert_eq!(refused, Err(CampaignError::Restoring { snapshot: at(1, 3) }));
+    cluster.act(3, |raft| raft.set_election_timeout(ticks(10))).expect("it is in range");
     assert_eq!(cluster.raft(3).ticks_until_timeout(), None);
+    cluster.tell(3, 1, 1, Message::TimeoutNow);
+    assert_eq!((cluster.raft(3).role(), cluster.raft(3).term()), (RoleKind::Follower, Term(1)));
     while !cluster.writes(3).is_empty() {
         cluster.flush(3);
     }
