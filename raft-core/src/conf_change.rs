@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::{
     configuration::{Configuration, Leave},
-    id::NodeId,
+    id::{ByteCount, NodeId},
     quorum::{Majority, Voters},
 };
 
@@ -120,6 +120,33 @@ impl ConfChange {
             }
             (Transition::JointExplicit, _) => ChangeStep::EnterJoint(Leave::Explicit),
         }
+    }
+
+    /// The size that quotas and limits count, about as many bytes as etcd takes to write it down: none for the change
+    /// that ends a joint configuration.
+    pub fn size(&self) -> ByteCount {
+        let Self { transition, changes, context } = self;
+        let transition = if *transition == Transition::Automatic { 0 } else { 2 };
+        ByteCount(transition + 6 * changes.len() as u64 + context.len() as u64)
+    }
+
+    /// Bytes that differ for different changes, to be hashed.
+    pub(crate) fn to_hashable_bytes(&self) -> Vec<u8> {
+        let Self { transition, changes, context } = self;
+        let mut bytes = Vec::from([*transition as u8]);
+        bytes.extend((changes.len() as u64).to_le_bytes());
+        for change in changes {
+            let (kind, id) = match change {
+                MemberChange::AddVoter(id) => (0, id),
+                MemberChange::AddLearner(id) => (1, id),
+                MemberChange::Remove(id) => (2, id),
+                MemberChange::Update(id) => (3, id),
+            };
+            bytes.push(kind);
+            bytes.extend(id.number().to_le_bytes());
+        }
+        bytes.extend_from_slice(context);
+        bytes
     }
 
     /// The configuration that it leads to from `before`.

@@ -8,7 +8,7 @@ use crate::{
     configuration::{Configuration, Leave},
     entry::{Entry, LogSlice, Payload},
     id::{EntryId, NodeId},
-    message::{AppendOutcome, Envelope, Message, ReadPosition},
+    message::{AppendOutcome, Envelope, Message, ReadContext, ReadPosition},
     snapshot::SnapshotMeta,
 };
 
@@ -74,6 +74,11 @@ impl Digest {
         self.option(read.map(|position| position.0));
     }
 
+    pub(crate) fn read_context(&mut self, ReadContext { incarnation, id }: ReadContext) {
+        self.number(incarnation.0);
+        self.number(id.0);
+    }
+
     fn slice(&mut self, slice: &LogSlice) {
         self.entry_id(slice.prev());
         self.number(slice.len() as u64);
@@ -119,19 +124,38 @@ impl Digest {
                 self.entry_id(*hint);
             }
             Message::AppendEntriesReply(AppendOutcome::StaleTerm) => self.number(8),
-            Message::Heartbeat { commit, read } => {
+            Message::Heartbeat { commit, read, sent_at } => {
                 self.number(9);
                 self.number(commit.0);
                 self.read(*read);
+                self.option(sent_at.map(|ticks| ticks.0));
             }
-            Message::HeartbeatReply { read } => {
+            Message::HeartbeatReply { read, sent_at } => {
                 self.number(10);
                 self.read(*read);
+                self.option(sent_at.map(|ticks| ticks.0));
             }
             Message::TimeoutNow => self.number(11),
             Message::InstallSnapshot { snapshot } => {
                 self.number(12);
                 self.snapshot(snapshot);
+            }
+            Message::Propose { payload } => {
+                self.number(13);
+                self.number(payload_hash(payload));
+            }
+            Message::ReadIndex { read } => {
+                self.number(14);
+                self.read_context(*read);
+            }
+            Message::ReadIndexReply { read, index } => {
+                self.number(15);
+                self.read_context(*read);
+                self.number(index.0);
+            }
+            Message::TransferLeader { to } => {
+                self.number(16);
+                self.node(Some(*to));
             }
         }
     }
@@ -145,13 +169,18 @@ impl Digest {
 /// logs, so that the digest of a log costs nothing.
 pub(crate) fn chain(before: u128, entry: &Entry) -> u128 {
     let Entry { term, payload } = entry;
-    let payload = match payload {
-        Payload::Noop => xxh3_64_with_seed(&[], 0),
-        Payload::Command(bytes) => xxh3_64_with_seed(bytes, 1),
-    };
     let mut link = [0; 32];
     link[..16].copy_from_slice(&before.to_le_bytes());
     link[16..24].copy_from_slice(&term.0.to_le_bytes());
-    link[24..].copy_from_slice(&payload.to_le_bytes());
+    link[24..].copy_from_slice(&payload_hash(payload).to_le_bytes());
     xxh3_128(&link)
+}
+
+/// A hash of what an entry carries.
+fn payload_hash(payload: &Payload) -> u64 {
+    match payload {
+        Payload::Noop => xxh3_64_with_seed(&[], 0),
+        Payload::Command(bytes) => xxh3_64_with_seed(bytes, 1),
+        Payload::ConfChange(change) => xxh3_64_with_seed(&change.to_hashable_bytes(), 2),
+    }
 }

@@ -5,7 +5,10 @@ use core::ops::Range;
 
 use bytes::Bytes;
 
-use crate::id::{ByteCount, EntryId, LogIndex, Term};
+use crate::{
+    conf_change::ConfChange,
+    id::{ByteCount, EntryId, LogIndex, Term},
+};
 
 /// What an entry carries to the state machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub enum Payload {
     Noop,
     /// A command of the application, opaque to the core.
     Command(Bytes),
+    /// A change of members, for the core as well as for the application (§4).
+    ConfChange(ConfChange),
 }
 
 impl Payload {
@@ -23,8 +28,14 @@ impl Payload {
         match self {
             Self::Noop => ByteCount(0),
             Self::Command(bytes) => ByteCount(bytes.len() as u64),
+            Self::ConfChange(change) => change.size(),
         }
     }
+}
+
+/// How many bytes a number takes in groups of seven bits.
+fn varint_size(number: u64) -> u64 {
+    u64::from(number.max(1).ilog2() / 7 + 1)
 }
 
 /// One entry of the log. Its index is where it stands: in a [`LogSlice`] or in the log.
@@ -35,6 +46,27 @@ pub struct Entry {
     pub term: Term,
     /// What it carries.
     pub payload: Payload,
+}
+
+impl Entry {
+    /// How much it takes to write the entry down where it stands at `index`: its term, its index and its payload, each
+    /// behind a tag, as etcd does. Never 0, so that a quota on it bounds the number of entries too.
+    pub fn encoded_size(&self, index: LogIndex) -> ByteCount {
+        let payload = match &self.payload {
+            Payload::Noop => 0,
+            Payload::Command(_) => {
+                let ByteCount(len) = self.payload.size();
+                1 + varint_size(len) + len
+            }
+            // The kind of the entry has a tag of its own.
+            Payload::ConfChange(change) => {
+                let ByteCount(len) = change.size();
+                let data = if len == 0 { 0 } else { 1 + varint_size(len) + len };
+                2 + data
+            }
+        };
+        ByteCount(2 + varint_size(self.term.0) + varint_size(index.0) + payload)
+    }
 }
 
 /// A run of log entries that follows the entry `prev`, with no gap and with terms that never decrease.

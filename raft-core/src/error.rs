@@ -1,8 +1,9 @@
 //! Why something was refused. A refusal changes nothing, and says what to do instead.
 
 use crate::{
+    conf_change::Rejection,
     config::ConfigError,
-    id::{EntryId, LogIndex, NodeId, Term, Ticks},
+    id::{ByteCount, EntryId, LogIndex, NodeId, Term, Ticks},
     message::ReadPosition,
 };
 
@@ -137,6 +138,24 @@ pub enum StepError {
         /// Our last entry.
         last: EntryId,
     },
+    /// A follower answers a heartbeat that was not sent yet.
+    #[error("{from} answers a heartbeat of {sent_at:?}, and it is {now:?}")]
+    AnswersUnsentHeartbeat {
+        /// The follower.
+        from: NodeId,
+        /// When it claims that the heartbeat was sent.
+        sent_at: Ticks,
+        /// The leader's count of ticks.
+        now: Ticks,
+    },
+    /// A proposal was passed on to us, and refused. It has had no effect.
+    #[error("a proposal of {from} was refused: {reason}")]
+    ProposalRefused {
+        /// Who passed it on.
+        from: NodeId,
+        /// Why.
+        reason: ProposeError,
+    },
     /// A follower confirms a read that was never asked for.
     #[error("{from} confirms read position {position:?}, which was never sent")]
     ConfirmsUnsentRead {
@@ -161,6 +180,59 @@ pub enum ProposeError {
     Transferring {
         /// Who is to lead.
         to: NodeId,
+    },
+    /// The change of members does not fit.
+    #[error(transparent)]
+    ConfChange(#[from] ConfChangeError),
+    /// This leader was removed from the cluster. Ask the next one, once it is elected.
+    #[error("{id} leads a cluster that it is no member of any more")]
+    NotMember {
+        /// Who we are.
+        id: NodeId,
+    },
+    /// Too much waits to be committed and applied. Try again when less does.
+    #[error("{used} wait to be committed, and {quota} may")]
+    QuotaExceeded {
+        /// How much waits.
+        used: ByteCount,
+        /// How much may wait.
+        quota: ByteCount,
+    },
+}
+
+/// Why a change of members was not proposed. It has had no effect and never will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfChangeError {
+    /// Another one may be under way. Propose it again when that is applied.
+    #[error("up to {index} there may be a change of members, and only {applied} is applied")]
+    Pending {
+        /// Where the last one may be.
+        index: LogIndex,
+        /// What is applied.
+        applied: LogIndex,
+    },
+    /// The configuration in force does not allow it.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+}
+
+/// Why a leader was not forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ForgetLeaderError {
+    /// It leads itself.
+    #[error("{id} is the leader itself")]
+    IsLeader {
+        /// Who we are.
+        id: NodeId,
+    },
+    /// There is none to forget.
+    #[error("no leader is known")]
+    NoLeader,
+    /// The leader may serve reads because this server votes for nobody else.
+    #[error("{leader} may hold a lease that this server has promised to respect")]
+    LeaseMayHold {
+        /// Who leads.
+        leader: NodeId,
     },
 }
 
@@ -195,6 +267,18 @@ pub enum CampaignError {
     Restoring {
         /// The last entry in the snapshot.
         snapshot: EntryId,
+    },
+    /// A change of members is committed and not applied yet. It might take the vote of this very server.
+    #[error("the change of members at {index} is not applied yet")]
+    ConfChangeUnapplied {
+        /// Where it stands.
+        index: LogIndex,
+    },
+    /// Its leader may hold a lease, which this server has promised to respect.
+    #[error("it has heard from a leader that may hold a lease, for {left} more")]
+    LeaseMayHold {
+        /// How long it keeps its vote to itself.
+        left: Ticks,
     },
     /// The last possible term has been reached.
     #[error("there is no term after {term}")]
@@ -262,13 +346,22 @@ pub enum SnapshotError {
         /// The last entry in the one that is known.
         known: EntryId,
     },
-    /// It holds entries that the state machine was not reported to have applied.
-    #[error("a snapshot up to {given}, but only {applied} is applied")]
-    NotApplied {
+    /// It holds entries that were not handed out to be applied.
+    #[error("a snapshot up to {given}, but only {handed_out} was handed out to be applied")]
+    NotHandedOut {
         /// The last entry in it.
         given: EntryId,
-        /// What is applied.
-        applied: LogIndex,
+        /// What was handed out.
+        handed_out: LogIndex,
+    },
+    /// It holds entries that are applied, but not durable here yet: a restart would find a log that ends before the
+    /// snapshot does.
+    #[error("a snapshot up to {given}, but only {durable} is durable")]
+    NotDurable {
+        /// The last entry in it.
+        given: EntryId,
+        /// What is durable.
+        durable: LogIndex,
     },
     /// It ends with an entry that this log does not hold: its index and its term do not belong together, or the entry
     /// is compacted.

@@ -87,6 +87,8 @@ pub enum Event {
         /// It is now.
         index: LogIndex,
     },
+    /// A change of members is in force.
+    ConfigurationChanged,
     /// A leader did not hear from a quorum and stepped down (§6.2).
     QuorumLost {
         /// The term it led.

@@ -145,6 +145,18 @@ impl fmt::Display for Ticks {
     }
 }
 
+/// One life of a replica, between two restarts. The driver numbers them, and never uses a number again while
+/// receipts or messages of that life may still be about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Incarnation(pub u64);
+
+/// A read request of a replica. Handed out by [`Raft::read_index`](crate::Raft::read_index), and never used twice by one
+/// incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ReadId(pub u64);
+
 /// A number of payload bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -101,24 +101,24 @@ pub mod raft;
 pub mod storage;
 
 pub use conf_change::{ChangeStep, ConfChange, MemberChange, Reconfiguration, Rejection, Transition};
-pub use config::{Config, ConfigError};
+pub use config::{ConfChangeValidation, Config, ConfigError, ReadMode, WriteRules};
 pub use configuration::{Configuration, ConfigurationError, Leave};
 pub use entry::{Entry, LogSlice, LogSliceError, Payload};
 pub use error::{
-    AppliedError, CampaignError, CompactError, ProposeError, ReadError, ReportError, SnapshotError,
-    StartError, StepError, TimeoutError, TransferError,
+    AppliedError, CampaignError, CompactError, ConfChangeError, ForgetLeaderError, ProposeError, ReadError,
+    ReportError, SnapshotError, StartError, StepError, TimeoutError, TransferError,
 };
 pub use event::Event;
 pub use hard_state::HardState;
-pub use id::{ByteCount, EntryId, LogIndex, NodeId, Term, Ticks};
-pub use message::{AppendOutcome, Envelope, Message, ReadPosition};
+pub use id::{ByteCount, EntryId, Incarnation, LogIndex, NodeId, ReadId, Term, Ticks};
+pub use message::{AppendOutcome, Envelope, Message, ReadContext, ReadPosition};
 pub use progress::{Progress, ProgressState, SnapshotOutcome};
 pub use progress_table::ProgressTable;
 pub use quorum::{Majority, VoteResult, Voters};
-pub use raft::{Raft, Recovered};
-pub use read::{ReadId, ReadState};
+pub use raft::{Proposed, Raft, Recovered};
+pub use read::{ReadLoss, ReadState};
 pub use ready::{Ready, SoftState};
 pub use role::RoleKind;
 pub use snapshot::{SnapshotHandle, SnapshotMeta};
 pub use storage::{Apply, MemoryStorage, Storage, handle_ready};
-pub use write::{Durable, Gated, Incarnation, Receipt, ReceiptError, Write, WriteNumber};
+pub use write::{Durable, Gated, Receipt, ReceiptError, Write, WriteNumber};

@@ -32,6 +32,15 @@ pub(crate) struct Log {
     /// Handed to the state machine up to here.
     handed_out: LogIndex,
     applied: LogIndex,
+    applying: Applying,
+}
+
+/// How much the state machine has been handed out and not yet applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Applying {
+    bytes: ByteCount,
+    /// Nothing more is handed out before something is applied: the quota is used up, or did not suffice.
+    paused: bool,
 }
 
 /// What a log made of entries that a leader sent.
@@ -62,6 +71,7 @@ impl Log {
             commit,
             handed_out: applied,
             applied,
+            applying: Applying::default(),
         };
         for entry in recovered.entries() {
             log.push(entry.clone());
@@ -95,6 +105,12 @@ impl Log {
         self.durable
     }
 
+    /// The end of the log, unless it is known to be durable.
+    pub(crate) fn end_not_durable(&self) -> Option<EntryId> {
+        let last = self.last();
+        (self.durable.max(self.base.index) < last.index).then_some(last)
+    }
+
     /// Where the entry at `index` is kept, if it is.
     fn position(&self, index: LogIndex) -> Option<usize> {
         let position = usize::try_from(index.0.checked_sub(self.base.index.0 + 1)?).ok()?;
@@ -124,13 +140,17 @@ impl Log {
 
     /// The last entry at or before `probe.index` that may agree with a log in which `probe` stands: the last
     /// one whose term is not later than the probe's (§5.3 of the paper, the optimisation at its end; etcd's
-    /// `findConflictByTerm`). `None` if nothing is known of it.
-    pub(crate) fn last_possible_match(&self, probe: EntryId) -> Option<EntryId> {
+    /// `findConflictByTerm`). Where nothing is known any more the term is 0.
+    pub(crate) fn last_possible_match(&self, probe: EntryId) -> EntryId {
         let mut index = probe.index.min(self.last().index);
-        while probe.term < self.term(index)? {
-            index = index.previous()?;
+        while let Some(term) = self.term(index) {
+            if term <= probe.term {
+                return EntryId { term, index };
+            }
+            let Some(previous) = index.previous() else { break };
+            index = previous;
         }
-        Some(EntryId { term: self.term(index)?, index })
+        EntryId { term: Term(0), index }
     }
 
     /// Appends one entry.
@@ -195,8 +215,18 @@ impl Log {
 
     /// A snapshot takes the place of the whole log. All that is known of the storage is what was committed before.
     pub(crate) fn restore(&mut self, snapshot: EntryId) {
-        let Self { base, entries, chain, chain_base, written, durable, commit, handed_out: _, applied: _ } =
-            self;
+        let Self {
+            base,
+            entries,
+            chain,
+            chain_base,
+            written,
+            durable,
+            commit,
+            handed_out: _,
+            applied: _,
+            applying: _,
+        } = self;
         assert!(*commit < snapshot.index, "a snapshot up to {snapshot} goes back behind commit {commit}");
         *durable = (*durable).min(*commit);
         *base = snapshot;
@@ -212,11 +242,29 @@ impl Log {
         self.durable = self.durable.max(self.base.index);
         self.handed_out = self.handed_out.max(self.base.index);
         self.applied = self.applied.max(self.base.index);
+        self.applying = Applying::default();
     }
 
     /// Whether a snapshot has taken the place of the log and is not durable yet.
     pub(crate) fn is_restoring(&self) -> bool {
         self.durable < self.base.index
+    }
+
+    /// The first entry behind `after` and up to `last` that meets a condition.
+    pub(crate) fn find_between(
+        &self,
+        after: LogIndex,
+        last: LogIndex,
+        condition: impl Fn(&Entry) -> bool,
+    ) -> Option<LogIndex> {
+        let mut index = after.max(self.base.index);
+        while index < last {
+            index = index.next();
+            if condition(&self.entries[self.position(index)?]) {
+                return Some(index);
+            }
+        }
+        None
     }
 
     /// The entries behind `index`, as many as fit in `limit`, but at least one if there is any. `None` if that
@@ -284,24 +332,67 @@ impl Log {
     }
 
     pub(crate) fn has_applicable(&self, apply_before_durable: bool) -> bool {
-        self.handed_out < self.applicable(apply_before_durable)
+        !self.applying.paused && self.handed_out < self.applicable(apply_before_durable)
     }
 
-    /// Hands out the committed entries that have not been handed out yet.
-    pub(crate) fn take_applicable(&mut self, apply_before_durable: bool) -> Option<LogSlice> {
-        let slice = self.slice_between(self.handed_out, self.applicable(apply_before_durable))?;
-        self.handed_out = slice.last().index;
+    /// Hands out the committed entries that have not been handed out yet, as many as `quota` leaves room for.
+    pub(crate) fn take_applicable(
+        &mut self,
+        apply_before_durable: bool,
+        quota: ByteCount,
+    ) -> Option<LogSlice> {
+        if !self.has_applicable(apply_before_durable) {
+            return None;
+        }
+        let applicable = self.applicable(apply_before_durable);
+        let (last, bytes) = self.page(applicable, quota);
+        let slice = self.slice_between(self.handed_out, last)?;
+        self.handed_out = last;
+        self.applying.bytes.0 += bytes.0;
+        self.applying.paused = quota <= self.applying.bytes || last < applicable;
         Some(slice)
     }
 
+    /// Up to where entries may be handed out next, one at least, and how much that is.
+    fn page(&self, applicable: LogIndex, quota: ByteCount) -> (LogIndex, ByteCount) {
+        let room = quota.0.saturating_sub(self.applying.bytes.0);
+        let (mut last, mut bytes) = (self.handed_out, 0);
+        for (index, size) in self.sizes(self.handed_out, applicable) {
+            if self.handed_out < last && room < bytes + size.0 {
+                break;
+            }
+            (last, bytes) = (index, bytes + size.0);
+        }
+        (last, ByteCount(bytes))
+    }
+
+    /// The sizes of the entries behind `after` up to `last`, as far as they are kept.
+    fn sizes(&self, after: LogIndex, last: LogIndex) -> impl Iterator<Item = (LogIndex, ByteCount)> + '_ {
+        let begin = self.base.index.max(after);
+        let entries = self.entries.iter().skip(self.count_up_to(begin));
+        let indexes = (begin.0 + 1..=last.0).map(LogIndex);
+        entries.zip(indexes).map(|(entry, index)| (index, entry.encoded_size(index)))
+    }
+
+    /// The payload bytes of the entries behind `after` up to `last`, as far as they are kept.
+    pub(crate) fn payload_bytes(&self, after: LogIndex, last: LogIndex) -> ByteCount {
+        let begin = self.base.index.max(after);
+        let entries = self.entries.iter().skip(self.count_up_to(begin));
+        let indexes = begin.0 + 1..=last.0;
+        ByteCount(entries.zip(indexes).map(|(entry, _)| entry.payload.size().0).sum())
+    }
+
     /// The state machine has applied everything up to `index`.
-    pub(crate) fn applied_to(&mut self, index: LogIndex) {
+    pub(crate) fn applied_to(&mut self, index: LogIndex, quota: ByteCount) {
         assert!(
             self.applied <= index && index <= self.handed_out,
             "applied {index}, outside {} to {}",
             self.applied,
             self.handed_out
         );
+        let bytes: u64 = self.sizes(self.applied, index).map(|(_, size)| size.0).sum();
+        self.applying.bytes.0 = self.applying.bytes.0.saturating_sub(bytes);
+        self.applying.paused = quota <= self.applying.bytes;
         self.applied = index;
     }
 
@@ -318,14 +409,26 @@ impl Log {
     }
 
     pub(crate) fn digest(&self, digest: &mut Digest) {
-        let Self { base, entries, chain: _, chain_base: _, written, durable, commit, handed_out, applied } =
-            self;
+        let Self {
+            base,
+            entries,
+            chain: _,
+            chain_base: _,
+            written,
+            durable,
+            commit,
+            handed_out,
+            applied,
+            applying: Applying { bytes, paused },
+        } = self;
         digest.entry_id(*base);
         digest.number(entries.len() as u64);
         digest.wide(self.chain_end());
         for index in [written, durable, commit, handed_out, applied] {
             digest.number(index.0);
         }
+        digest.number(bytes.0);
+        digest.flag(*paused);
     }
 }
 
@@ -375,15 +478,15 @@ mod tests {
     fn a_possible_match_is_the_last_entry_of_no_later_term() {
         let log = Log::new(&slice(at(2, 5), &[2, 4, 4, 7]), LogIndex(5), LogIndex(5));
         for (probe, expected) in [
-            (at(7, 9), Some(at(7, 9))),
-            (at(9, u64::MAX), Some(at(7, 9))),
-            (at(6, 9), Some(at(4, 8))),
-            (at(3, 9), Some(at(2, 6))),
-            (at(4, 7), Some(at(4, 7))),
-            (at(2, 8), Some(at(2, 6))),
-            (at(2, 5), Some(at(2, 5))),
-            (at(1, 9), None),
-            (at(9, 4), None),
+            (at(7, 9), at(7, 9)),
+            (at(9, u64::MAX), at(7, 9)),
+            (at(6, 9), at(4, 8)),
+            (at(3, 9), at(2, 6)),
+            (at(4, 7), at(4, 7)),
+            (at(2, 8), at(2, 6)),
+            (at(2, 5), at(2, 5)),
+            (at(1, 9), at(0, 4)),
+            (at(9, 4), at(0, 4)),
         ] {
             assert_eq!(log.last_possible_match(probe), expected, "{probe}");
         }
@@ -472,18 +575,56 @@ mod tests {
         assert!(!log.has_applicable(true));
         assert!(log.commit_to(LogIndex(3)) && !log.commit_to(LogIndex(3)) && !log.commit_to(LogIndex(1)));
         assert_eq!(log.commit(), LogIndex(3));
-        assert_eq!(log.take_applicable(false), Some(slice(EntryId::ORIGIN, &[1, 1])));
+        assert_eq!(log.take_applicable(false, ByteCount::UNLIMITED), Some(slice(EntryId::ORIGIN, &[1, 1])));
         assert!(!log.has_applicable(false) && log.has_applicable(true));
-        assert_eq!(log.take_applicable(true), Some(slice(at(1, 2), &[1])));
-        log.applied_to(LogIndex(3));
+        assert_eq!(log.take_applicable(true, ByteCount::UNLIMITED), Some(slice(at(1, 2), &[1])));
+        log.applied_to(LogIndex(3), ByteCount::UNLIMITED);
         assert_eq!((log.applied(), log.handed_out()), (LogIndex(3), LogIndex(3)));
+    }
+
+    /// Pages of at most the quota, one entry at least, and nothing more while the quota is used up or did not suffice.
+    #[test]
+    fn committed_entries_are_handed_out_in_pages() {
+        let size = Entry { term: Term(1), payload: Payload::Command([0; 8].to_vec().into()) };
+        let size = size.encoded_size(LogIndex(1)).0;
+        for (quota, page) in
+            [(1, 1), (size, 1), (2 * size - 1, 1), (2 * size, 2), (3 * size, 3), (u64::MAX, 5)]
+        {
+            let mut log = log(&[1; 5]);
+            log.commit_to(LogIndex(5));
+            let mut applied = 0;
+            while applied < 5 {
+                let slice = log.take_applicable(false, ByteCount(quota)).expect("there is more");
+                let expected = page.min(5 - applied);
+                assert_eq!(slice.len() as u64, expected, "quota {quota}");
+                assert!(!log.has_applicable(false), "quota {quota}");
+                assert_eq!(log.take_applicable(false, ByteCount(quota)), None);
+                applied += expected;
+                log.applied_to(LogIndex(applied), ByteCount(quota));
+            }
+            assert_eq!(log.applying, Applying::default());
+        }
+    }
+
+    /// What is not applied yet uses the quota up.
+    #[test]
+    fn a_page_is_smaller_while_an_earlier_one_is_being_applied() {
+        let mut log = log(&[1; 6]);
+        let quota = ByteCount(40); // three of them and a bit
+        log.commit_to(LogIndex(2));
+        assert_eq!(log.take_applicable(false, quota).map(|slice| slice.len()), Some(2));
+        log.commit_to(LogIndex(6));
+        assert_eq!(log.take_applicable(false, quota).map(|slice| slice.len()), Some(1));
+        assert!(!log.has_applicable(false), "there was no room for the fourth");
+        log.applied_to(LogIndex(1), quota);
+        assert_eq!(log.take_applicable(false, quota).map(|slice| slice.len()), Some(1));
     }
 
     #[test]
     fn a_recovered_log_is_applied_from_its_beginning() {
         let mut log = Log::new(&slice(at(2, 5), &[2, 3]), LogIndex(6), LogIndex(5));
         assert_eq!(log.applied(), LogIndex(5));
-        assert_eq!(log.take_applicable(false), Some(slice(at(2, 5), &[2])));
+        assert_eq!(log.take_applicable(false, ByteCount::UNLIMITED), Some(slice(at(2, 5), &[2])));
     }
 
     /// However a log came to be, equal logs have equal digests, and an entry makes a difference wherever it stands.

@@ -1,8 +1,8 @@
 //! What servers say to each other: the RPCs of Figure 2, and what the dissertation adds to them.
 
 use crate::{
-    entry::LogSlice,
-    id::{EntryId, LogIndex, NodeId, Term},
+    entry::{LogSlice, Payload},
+    id::{EntryId, Incarnation, LogIndex, NodeId, ReadId, Term, Ticks},
     snapshot::SnapshotMeta,
 };
 
@@ -70,11 +70,15 @@ pub enum Message {
         commit: LogIndex,
         /// The latest read that waits for a round of heartbeats.
         read: Option<ReadPosition>,
+        /// When it was sent, in ticks since the leader's term began for it. Only leases need it (§6.4.1).
+        sent_at: Option<Ticks>,
     },
     /// The answer to [`Heartbeat`](Self::Heartbeat).
     HeartbeatReply {
         /// The position of the heartbeat that is answered.
         read: Option<ReadPosition>,
+        /// When the heartbeat that is answered was sent, as it said.
+        sent_at: Option<Ticks>,
     },
     /// Start an election now: you are to lead (§3.10).
     TimeoutNow,
@@ -84,6 +88,41 @@ pub enum Message {
         /// What the snapshot stands for.
         snapshot: SnapshotMeta,
     },
+    /// Append this, as you are the leader (§6.2). It is no part of the sender's term, and is handled in whatever term
+    /// the receiver is.
+    Propose {
+        /// What the entry is to carry.
+        payload: Payload,
+    },
+    /// Which index must be applied for a read, as you are the leader? Like [`Propose`](Self::Propose) it is no part of
+    /// the sender's term.
+    ReadIndex {
+        /// Which read.
+        read: ReadContext,
+    },
+    /// The answer to [`ReadIndex`](Self::ReadIndex), once a quorum has confirmed the leader.
+    ReadIndexReply {
+        /// Which read.
+        read: ReadContext,
+        /// What must be applied first.
+        index: LogIndex,
+    },
+    /// Hand the leadership over, as you are the leader (§3.10).
+    TransferLeader {
+        /// Who is to lead.
+        to: NodeId,
+    },
+}
+
+/// A read of another server. A server that starts again counts its reads anew, so the number alone could be that of
+/// a read of an earlier life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ReadContext {
+    /// The life of the server that asks.
+    pub incarnation: Incarnation,
+    /// Its read.
+    pub id: ReadId,
 }
 
 /// What became of an [`AppendEntries`](Message::AppendEntries).
@@ -121,6 +160,10 @@ impl Message {
             Self::HeartbeatReply { .. } => "HeartbeatReply",
             Self::TimeoutNow => "TimeoutNow",
             Self::InstallSnapshot { .. } => "InstallSnapshot",
+            Self::Propose { .. } => "Propose",
+            Self::ReadIndex { .. } => "ReadIndex",
+            Self::ReadIndexReply { .. } => "ReadIndexReply",
+            Self::TransferLeader { .. } => "TransferLeader",
         }
     }
 }

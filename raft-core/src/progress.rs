@@ -7,7 +7,7 @@ use alloc::collections::VecDeque;
 
 use crate::{
     digest::Digest,
-    id::{ByteCount, LogIndex},
+    id::{ByteCount, LogIndex, Ticks},
     message::ReadPosition,
 };
 
@@ -25,6 +25,8 @@ pub struct Progress {
     commit_sent: LogIndex,
     /// The latest read position the follower has confirmed.
     pub(crate) read_confirmed: ReadPosition,
+    /// When the latest heartbeat left that the follower has answered, by the leader's count of ticks.
+    answered_heartbeat: Option<Ticks>,
 }
 
 /// How the transmission of a snapshot ended.
@@ -62,6 +64,7 @@ impl Progress {
             recently_active: false,
             commit_sent: LogIndex(0),
             read_confirmed: ReadPosition(0),
+            answered_heartbeat: None,
         }
     }
 
@@ -98,6 +101,11 @@ impl Progress {
     /// Whether it was heard from since the leader last counted its quorum (§6.2).
     pub fn is_recently_active(&self) -> bool {
         self.recently_active
+    }
+
+    /// Whether so many entries are sent ahead that no more may be.
+    pub(crate) fn is_window_full(&self, limits: InflightLimits) -> bool {
+        matches!(&self.state, ProgressState::Replicate(inflights) if inflights.is_full(limits))
     }
 
     pub(crate) fn is_probing(&self) -> bool {
@@ -196,6 +204,16 @@ impl Progress {
         self.paused = false;
     }
 
+    /// The latest heartbeat that the follower has answered left then.
+    pub(crate) fn answered_heartbeat(&self) -> Option<Ticks> {
+        self.answered_heartbeat
+    }
+
+    /// The follower has answered a heartbeat that left then.
+    pub(crate) fn heartbeat_answered(&mut self, sent_at: Option<Ticks>) {
+        self.answered_heartbeat = self.answered_heartbeat.max(sent_at);
+    }
+
     /// The follower holds everything up to `index`. Whether that is news.
     pub(crate) fn acknowledged(&mut self, index: LogIndex) -> bool {
         if let ProgressState::Replicate(inflights) = &mut self.state {
@@ -215,15 +233,14 @@ impl Progress {
     pub(crate) fn rejected(&mut self, probed: LogIndex, hint: LogIndex) -> bool {
         let news = match self.state {
             ProgressState::Replicate(_) => self.matched < probed,
-            ProgressState::Probe => self.next.previous() == Some(probed),
-            ProgressState::Snapshot { .. } => false,
+            ProgressState::Probe | ProgressState::Snapshot { .. } => self.next.previous() == Some(probed),
         };
         if !news {
             return false;
         }
         match self.state {
-            ProgressState::Replicate(_) | ProgressState::Snapshot { .. } => self.become_probe(),
-            ProgressState::Probe => {
+            ProgressState::Replicate(_) => self.become_probe(),
+            ProgressState::Probe | ProgressState::Snapshot { .. } => {
                 // Only of a hint before the probe is there a next index to speak of.
                 self.rewind_to(if hint < probed { hint.next() } else { probed });
                 self.paused = false;
@@ -237,12 +254,22 @@ impl Progress {
     }
 
     pub(crate) fn digest(&self, digest: &mut Digest) {
-        let Self { matched, next, state, paused, recently_active, commit_sent, read_confirmed } = self;
+        let Self {
+            matched,
+            next,
+            state,
+            paused,
+            recently_active,
+            commit_sent,
+            read_confirmed,
+            answered_heartbeat,
+        } = self;
         for number in [matched.0, next.0, commit_sent.0, read_confirmed.0] {
             digest.number(number);
         }
         digest.flag(*paused);
         digest.flag(*recently_active);
+        digest.option(answered_heartbeat.map(|ticks| ticks.0));
         match state {
             ProgressState::Probe => digest.number(u64::MAX),
             ProgressState::Snapshot { pending } => {

@@ -6,13 +6,12 @@ use alloc::vec::Vec;
 
 use crate::{
     conf_change::Reconfiguration,
+    digest::Digest,
     id::{LogIndex, NodeId},
     progress::Progress,
 };
 
 /// One row a member, by ascending id.
-///
-/// A leader's own row may be left out: what it knows of itself it need not be told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProgressTable {
     /// They are few: searching them in order is fastest.
@@ -23,6 +22,37 @@ impl ProgressTable {
     /// The members with what is known of them, by ascending id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (NodeId, &Progress)> {
         self.rows.iter().map(|(id, progress)| (*id, progress))
+    }
+
+    /// A table for these members, in which each begins with `progress`.
+    pub(crate) fn new(members: impl IntoIterator<Item = NodeId>, progress: &Progress) -> Self {
+        let mut rows: Vec<_> = members.into_iter().map(|id| (id, progress.clone())).collect();
+        rows.sort_unstable_by_key(|(id, _)| *id);
+        Self { rows }
+    }
+
+    /// The member in this place, counted from 0.
+    pub(crate) fn id_at(&self, position: usize) -> Option<NodeId> {
+        self.rows.get(position).map(|(id, _)| *id)
+    }
+
+    /// What is known of one of them, to be changed.
+    pub(crate) fn row_mut(&mut self, id: NodeId) -> Option<&mut Progress> {
+        self.rows.iter_mut().find(|(member, _)| *member == id).map(|(_, progress)| progress)
+    }
+
+    /// What is known of them all, to be changed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (NodeId, &mut Progress)> {
+        self.rows.iter_mut().map(|(id, progress)| (*id, progress))
+    }
+
+    pub(crate) fn digest(&self, digest: &mut Digest) {
+        let Self { rows } = self;
+        digest.number(rows.len() as u64);
+        for (id, progress) in rows {
+            digest.number(id.number());
+            progress.digest(digest);
+        }
     }
 
     /// What is known of one of them.

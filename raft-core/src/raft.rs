@@ -4,11 +4,15 @@ mod outputs;
 mod election;
 mod snapshots;
 mod replication;
+mod proposals;
+mod membership;
 mod reads;
 mod transfer;
 mod time;
 mod step;
 mod invariants;
+
+pub use proposals::Proposed;
 
 use alloc::vec::Vec;
 
@@ -20,15 +24,16 @@ use crate::{
     error::StartError,
     event::Event,
     hard_state::HardState,
-    id::{EntryId, LogIndex, NodeId, Term, Ticks},
+    id::{EntryId, Incarnation, LogIndex, NodeId, ReadId, Term, Ticks},
     log::Log,
     message::Envelope,
     progress::Progress,
-    read::{ReadId, ReadState},
+    progress_table::ProgressTable,
+    read::ReadState,
     ready::SoftState,
     role::{Role, RoleKind},
     snapshot::SnapshotMeta,
-    write::{Incarnation, Writes},
+    write::Writes,
 };
 
 /// One replica of a Raft cluster. See the [crate's page](crate) for how it is driven.
@@ -52,6 +57,10 @@ pub struct Raft {
     messages: Vec<Envelope>,
     read_states: Vec<ReadState>,
     last_read: ReadId,
+    /// Passed on to the leader, and not answered yet.
+    forwarded_reads: Vec<ReadId>,
+    /// For so long it votes for nobody, as a leader may hold a lease that rests on it.
+    vote_withheld: Ticks,
     /// As last told to the driver.
     soft_state: SoftState,
     events: Vec<Event>,
@@ -114,7 +123,10 @@ impl Recovered {
         if Term::MAX < term || LogIndex::MAX < last.index {
             return Err(StartError::OutOfRange { term, last });
         }
-        if term < last.term {
+        // The founders of a cluster may start from a snapshot, which counts as written in the first term.
+        let is_founding =
+            self.hard_state == HardState::default() && self.log.is_empty() && last.term <= Term(1);
+        if term < last.term && !is_founding {
             return Err(StartError::TermBehindLog { term, last });
         }
         Ok(())
@@ -131,19 +143,23 @@ impl Raft {
         recovered.validate()?;
         let applied = recovered.applied();
         let Recovered { hard_state, commit, configuration, snapshot, applied: _, log } = recovered;
+        // What is applied was committed, even if the commit index that says so was lost.
+        let commit = commit.max(applied);
         Ok(Self {
             configuration,
             hard_state,
-            // What is applied was committed, even if the commit index that says so was lost.
-            log: Log::new(&log, commit.max(applied), applied),
+            log: Log::new(&log, commit, applied),
             role: Role::Follower { leader: None },
             election_elapsed: Ticks(0),
             election_timeout: None,
-            writes: Writes::new(config.id, incarnation),
+            writes: Writes::new(config.write_rules, config.id, incarnation, commit),
             snapshot,
             messages: Vec::new(),
             read_states: Vec::new(),
             last_read: ReadId(0),
+            forwarded_reads: Vec::new(),
+            // Whom it has heard from in an earlier life it cannot know.
+            vote_withheld: if config.keeps_lease() { config.election_timeout } else { Ticks(0) },
             soft_state: SoftState { role: RoleKind::Follower, leader: None },
             events: Vec::new(),
             config,
@@ -222,15 +238,21 @@ impl Raft {
     /// A leader's view of the members by ascending id, itself included if it is one; empty for anyone else.
     pub fn members(&self) -> impl Iterator<Item = (NodeId, &Progress)> {
         let members = match &self.role {
-            Role::Leader(leader) => leader.members.as_slice(),
-            Role::Follower { .. } | Role::PreCandidate(_) | Role::Candidate(_) => &[],
+            Role::Leader(leader) => Some(&leader.members),
+            Role::Follower { .. } | Role::PreCandidate(_) | Role::Candidate(_) => None,
         };
-        members.iter().map(|(id, progress)| (*id, progress))
+        members.into_iter().flat_map(ProgressTable::iter)
     }
 
     /// A leader's view of the others, by ascending id; empty for anyone else.
     pub fn peers(&self) -> impl Iterator<Item = (NodeId, &Progress)> {
         self.members().filter(|(id, _)| *id != self.config.id)
+    }
+
+    /// Whether a leader has as much under way to a member as its settings allow.
+    pub fn is_window_full(&self, member: NodeId) -> bool {
+        let Role::Leader(leader) = &self.role else { return false };
+        leader.member(member).is_some_and(|progress| progress.is_window_full(self.inflight_limits()))
     }
 
     /// To whom the leadership is being handed over.
@@ -269,6 +291,8 @@ impl Raft {
             messages,
             read_states,
             last_read,
+            forwarded_reads,
+            vote_withheld,
             soft_state,
             events: _,
         } = self;
@@ -294,6 +318,11 @@ impl Raft {
             state.digest(&mut digest);
         }
         digest.number(last_read.0);
+        digest.number(forwarded_reads.len() as u64);
+        for id in forwarded_reads {
+            digest.number(id.0);
+        }
+        digest.number(vote_withheld.0);
         digest.number(soft_state.role as u64);
         digest.node(soft_state.leader);
         digest.finish()
@@ -307,10 +336,11 @@ mod tests {
         configuration::Leave,
         entry::{Entry, Payload},
         id::ByteCount,
-        message::{Message, ReadPosition},
+        message::{Message, ReadContext, ReadPosition},
         quorum::{Majority, Voters},
+        read::{ReadLoss, Requester},
         snapshot::SnapshotHandle,
-        write::{Incarnation, Write},
+        write::Write,
     };
     use alloc::{
         collections::{BTreeMap, VecDeque},
@@ -442,7 +472,7 @@ mod tests {
         raft.propose("x".into()).expect("it leads");
         raft.read_index().expect("it leads");
         drop(raft.ready());
-        raft.read_states = vec![ReadState::Lost { id: ReadId(1) }];
+        raft.read_states = vec![lost(1)];
         raft.messages = vec![message(Message::TimeoutNow)];
         raft
     }
@@ -465,7 +495,7 @@ mod tests {
             |raft| raft.snapshot = Some(snapshot(1)),
             |raft| raft.writes.restore(snapshot(1), LogIndex(2)),
             |raft| {
-                raft.log.applied_to(LogIndex(1));
+                raft.log.applied_to(LogIndex(1), ByteCount::UNLIMITED);
                 raft.log.compact(LogIndex(1));
             },
             |raft| raft.log.restore(EntryId::new(2, 3)),
@@ -476,7 +506,7 @@ mod tests {
             |raft| push(raft, Payload::Command("".into())),
             |raft| raft.log.persisted(LogIndex(2)),
             |raft| assert!(raft.log.commit_to(LogIndex(2))),
-            |raft| raft.log.applied_to(LogIndex(1)),
+            |raft| raft.log.applied_to(LogIndex(1), ByteCount::UNLIMITED),
             |raft| raft.election_elapsed.0 += 1,
             |raft| raft.election_timeout = Some(Ticks(0)),
             |raft| raft.election_timeout = Some(Ticks(1)),
@@ -490,10 +520,28 @@ mod tests {
             |raft| raft.messages[0].message = Message::RequestVoteReply { granted: true },
             |raft| raft.messages[0].message = Message::RequestVoteReply { granted: false },
             |raft| raft.messages[0].message = Message::RequestPreVoteReply { granted: false },
-            |raft| raft.messages[0].message = Message::HeartbeatReply { read: None },
-            |raft| raft.messages[0].message = Message::HeartbeatReply { read: Some(ReadPosition(0)) },
+            |raft| raft.messages[0].message = heartbeat_reply(None, None),
+            |raft| raft.messages[0].message = heartbeat_reply(Some(0), None),
+            |raft| raft.messages[0].message = heartbeat_reply(None, Some(0)),
+            |raft| raft.messages[0].message = Message::Propose { payload: Payload::Noop },
+            |raft| raft.messages[0].message = Message::Propose { payload: Payload::Command("".into()) },
+            |raft| raft.messages[0].message = Message::ReadIndex { read: context(1, 1) },
+            |raft| raft.messages[0].message = Message::ReadIndex { read: context(1, 2) },
+            |raft| raft.messages[0].message = Message::ReadIndex { read: context(2, 1) },
+            |raft| {
+                raft.messages[0].message =
+                    Message::ReadIndexReply { read: context(1, 1), index: LogIndex(0) };
+            },
+            |raft| raft.messages[0].message = Message::TransferLeader { to: node(2) },
+            |raft| raft.messages[0].message = Message::InstallSnapshot { snapshot: snapshot(0) },
+            |raft| raft.forwarded_reads.push(ReadId(1)),
+            |raft| raft.forwarded_reads.push(ReadId(2)),
+            |raft| raft.vote_withheld.0 += 1,
             |raft| raft.read_states.clear(),
-            |raft| raft.read_states = vec![ReadState::Lost { id: ReadId(2) }],
+            |raft| raft.read_states = vec![lost(2)],
+            |raft| {
+                raft.read_states = vec![ReadState::Lost { id: ReadId(1), reason: ReadLoss::LeaderChanged }];
+            },
             |raft| raft.read_states = vec![ReadState::Confirmed { id: ReadId(1), index: LogIndex(0) }],
             |raft| raft.read_states = vec![ReadState::Confirmed { id: ReadId(1), index: LogIndex(1) }],
             |raft| raft.last_read.0 += 1,
@@ -506,10 +554,15 @@ mod tests {
             |raft| leader(raft).transferee = Some(node(2)),
             |raft| leader(raft).heartbeat_elapsed.0 += 1,
             |raft| leader(raft).first_of_term.0 += 1,
-            |raft| leader(raft).reads.push(ReadId(2), LogIndex(1)),
-            |raft| leader(raft).reads.park(ReadId(2)),
+            |raft| leader(raft).reads.push(Requester::Driver(ReadId(2)), LogIndex(1)),
+            |raft| leader(raft).reads.park(Requester::Driver(ReadId(2))),
+            |raft| leader(raft).reads.park(Requester::Follower(node(2), context(1, 2))),
+            |raft| leader(raft).uncommitted_bytes.0 += 1,
+            |raft| leader(raft).clock.0 += 1,
+            |raft| leader(raft).lease_void = true,
+            |raft| peer(raft).heartbeat_answered(Some(Ticks(0))),
             |raft| assert_eq!(leader(raft).reads.confirm(ReadPosition(1)).count(), 1),
-            |raft| drop(leader(raft).members.pop()),
+            |raft| leader(raft).members = ProgressTable::default(),
             |raft| peer(raft).become_snapshot(LogIndex(2)),
             |raft| peer(raft).become_snapshot(LogIndex(3)),
             |raft| assert!(peer(raft).acknowledged(LogIndex(2))),
@@ -528,6 +581,18 @@ mod tests {
             assert_eq!(same, None, "change {position} has the digest of another");
             digests.push(digest);
         }
+    }
+
+    fn lost(id: u64) -> ReadState {
+        ReadState::Lost { id: ReadId(id), reason: ReadLoss::SteppedDown }
+    }
+
+    fn context(incarnation: u64, id: u64) -> ReadContext {
+        ReadContext { incarnation: Incarnation(incarnation), id: ReadId(id) }
+    }
+
+    fn heartbeat_reply(read: Option<u64>, sent_at: Option<u64>) -> Message {
+        Message::HeartbeatReply { read: read.map(ReadPosition), sent_at: sent_at.map(Ticks) }
     }
 
     /// Voters 1 to 3 in one half and 4 in the other, with these learners.

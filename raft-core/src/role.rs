@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 
 use crate::{
     digest::Digest,
-    id::{LogIndex, NodeId, Ticks},
+    id::{ByteCount, LogIndex, NodeId, Ticks},
     progress::Progress,
+    progress_table::ProgressTable,
     quorum::{VoteResult, Voters},
     read::ReadQueue,
 };
@@ -103,36 +104,54 @@ impl Ballot {
 /// What a leader keeps (Figure 2, "Volatile state on leaders").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Leader {
-    /// Every member by ascending id, this server included as long as it is one. They are few: searching them in
-    /// order is fastest.
-    pub(crate) members: Vec<(NodeId, Progress)>,
+    /// Every member, this server included as long as it is one.
+    pub(crate) members: ProgressTable,
     pub(crate) heartbeat_elapsed: Ticks,
     /// The entry with which the term began. Once it is committed, so is everything before it (§3.6.2).
     pub(crate) first_of_term: LogIndex,
     pub(crate) reads: ReadQueue,
+    /// Payload bytes of the entries that this leader has appended and that are not applied here yet.
+    pub(crate) uncommitted_bytes: ByteCount,
+    /// Ticks since this server leads; only leases need them, and only then they are counted.
+    pub(crate) clock: Ticks,
+    /// Somebody was told to start an election, which voters do not protect this leader from. The message may be
+    /// under way for ever, so that no lease holds any more.
+    pub(crate) lease_void: bool,
+    /// Up to here there may be changes of members that are not applied. Until they are, no other one is taken.
+    pub(crate) pending_conf_change: LogIndex,
     /// Who is to lead next, while the leadership is handed over (§3.10).
     pub(crate) transferee: Option<NodeId>,
 }
 
 impl Leader {
     pub(crate) fn member(&self, id: NodeId) -> Option<&Progress> {
-        self.members.iter().find(|(member, _)| *member == id).map(|(_, progress)| progress)
+        self.members.row(id)
     }
 
     pub(crate) fn member_mut(&mut self, id: NodeId) -> Option<&mut Progress> {
-        self.members.iter_mut().find(|(member, _)| *member == id).map(|(_, progress)| progress)
+        self.members.row_mut(id)
     }
 
     fn digest(&self, digest: &mut Digest) {
-        let Self { members, heartbeat_elapsed, first_of_term, reads, transferee } = self;
-        digest.number(members.len() as u64);
-        for (id, progress) in members {
-            digest.number(id.number());
-            progress.digest(digest);
-        }
+        let Self {
+            members,
+            heartbeat_elapsed,
+            first_of_term,
+            reads,
+            uncommitted_bytes,
+            clock,
+            lease_void,
+            pending_conf_change,
+            transferee,
+        } = self;
+        members.digest(digest);
         digest.number(heartbeat_elapsed.0);
         digest.number(first_of_term.0);
         reads.digest(digest);
+        digest.number(uncommitted_bytes.0);
+        digest.number(clock.0);
+        digest.flag(*lease_void);
+        digest.number(pending_conf_change.0);
         digest.node(*transferee);
     }
 }

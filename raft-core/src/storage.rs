@@ -152,9 +152,8 @@ mod tests {
     use super::*;
     use crate::{
         config::Config,
-        id::{NodeId, Term},
+        id::{Incarnation, NodeId, Term},
         message::Message,
-        write::Incarnation,
     };
 
     fn node(number: u64) -> NodeId {

@@ -55,10 +55,11 @@
 use alloc::{collections::VecDeque, vec::Vec};
 
 use crate::{
+    config::WriteRules,
     digest::Digest,
     entry::LogSlice,
     hard_state::HardState,
-    id::{LogIndex, NodeId, Term},
+    id::{EntryId, Incarnation, LogIndex, NodeId, Term},
     message::{Envelope, Message},
     snapshot::SnapshotMeta,
 };
@@ -66,11 +67,6 @@ use crate::{
 /// The number of a write within an incarnation. The first is 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WriteNumber(pub u64);
-
-/// One life of a replica, between two restarts. The driver numbers them, and never uses a number again while
-/// receipts of that life may still be about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Incarnation(pub u64);
 
 /// State to make durable, with the messages that must wait for it.
 ///
@@ -80,8 +76,11 @@ pub struct Incarnation(pub u64);
 #[derive(Debug, PartialEq, Eq)]
 pub struct Write {
     receipt: Receipt,
+    term: Term,
     hard_state: Option<HardState>,
     commit: LogIndex,
+    commit_moved: bool,
+    vouches_for: Option<EntryId>,
     snapshot: Option<SnapshotMeta>,
     entries: Option<LogSlice>,
     gated: Vec<Envelope>,
@@ -103,6 +102,23 @@ impl Write {
         self.commit
     }
 
+    /// Whether the commit index is a reason for this write: under [`WriteRules::Etcd`], if it has moved since the
+    /// write before.
+    pub fn commit_moved(&self) -> bool {
+        self.commit_moved
+    }
+
+    /// The term in which it was handed out.
+    pub fn term(&self) -> Term {
+        self.term
+    }
+
+    /// The end of the log, unless all of it is known to be durable already: once this write is durable, the log is
+    /// up to here.
+    pub fn vouches_for(&self) -> Option<EntryId> {
+        self.vouches_for
+    }
+
     /// A snapshot that takes the place of everything in storage, the log included. The write is durable once the
     /// storage holds it, an empty log behind its last entry, and the state machine has been set to it: what is
     /// handed out to be applied afterwards comes behind it.
@@ -120,7 +136,8 @@ impl Write {
         self.hard_state.is_none() && self.snapshot.is_none() && self.entries.is_none()
     }
 
-    /// The messages that wait for it, to look at.
+    /// The messages that wait for it, to look at. Under [`WriteRules::Etcd`] there are some to this server itself
+    /// among them, which are not to be sent: what it promises itself. It takes them back with the receipt.
     pub fn gated(&self) -> impl ExactSizeIterator<Item = Gated<'_>> {
         self.gated.iter().map(|envelope| Gated { envelope })
     }
@@ -130,7 +147,9 @@ impl Write {
     ///
     /// This is the one claim that a driver makes, and the one line to audit in it.
     pub fn durable(self) -> Durable {
-        Durable { messages: self.gated, receipt: self.receipt }
+        let Self { receipt, gated: mut messages, .. } = self;
+        messages.retain(|envelope| envelope.to != receipt.node);
+        Durable { messages, receipt }
     }
 }
 
@@ -200,6 +219,7 @@ pub enum ReceiptError {
 /// The books on writes: what must go into the next one, and which are under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Writes {
+    rules: WriteRules,
     node: NodeId,
     incarnation: Incarnation,
     last_number: WriteNumber,
@@ -209,33 +229,51 @@ pub(crate) struct Writes {
     hard_state_dirty: bool,
     /// For the next write.
     snapshot: Option<SnapshotMeta>,
+    /// The commit index as last handed out, if that makes a difference.
+    commit: LogIndex,
     /// Messages for the next write.
     gated: Vec<Envelope>,
 }
 
 /// What the acknowledgement of a write will mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnderWay {
     number: WriteNumber,
+    /// The term it was handed out in.
+    pub(crate) term: Term,
     has_hard_state: bool,
     /// It carries a snapshot up to here.
     pub(crate) snapshot: Option<LogIndex>,
     /// The log is durable up to here, once this write is. Lowered when the log is truncated meanwhile: an
     /// acknowledgement that comes late must not vouch for entries that were written over since.
     pub(crate) log_end: LogIndex,
+    /// What the server has promised itself.
+    pub(crate) own_promises: Vec<Envelope>,
 }
 
 impl Writes {
-    pub(crate) fn new(node: NodeId, incarnation: Incarnation) -> Self {
+    /// Nothing is under way, and storage holds this `commit` index.
+    pub(crate) fn new(rules: WriteRules, node: NodeId, incarnation: Incarnation, commit: LogIndex) -> Self {
+        let commit = match rules {
+            WriteRules::Minimal => LogIndex(0),
+            WriteRules::Etcd => commit,
+        };
         Self {
+            rules,
             node,
             incarnation,
             last_number: WriteNumber(0),
             under_way: VecDeque::new(),
             hard_state_dirty: false,
             snapshot: None,
+            commit,
             gated: Vec::new(),
         }
+    }
+
+    /// This life of the replica.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.incarnation
     }
 
     pub(crate) fn hard_state_changed(&mut self) {
@@ -265,32 +303,68 @@ impl Writes {
         self.gated.push(envelope);
     }
 
-    /// Whether there is anything to hand out, apart from entries.
-    pub(crate) fn is_due(&self) -> bool {
-        self.hard_state_dirty || self.snapshot.is_some() || !self.gated.is_empty()
+    /// Keeps for the next write what the server promises itself, if its rules ask for that.
+    pub(crate) fn gate_own(&mut self, term: Term, promise: Message) {
+        match self.rules {
+            WriteRules::Minimal => (),
+            WriteRules::Etcd => {
+                self.gate(Envelope { from: self.node, to: self.node, term, message: promise });
+            }
+        }
     }
 
-    /// Hands out the next write. `log_end` is the end of the log with `entries` in it.
+    fn is_news(&self, commit: LogIndex) -> bool {
+        match self.rules {
+            WriteRules::Minimal => false,
+            WriteRules::Etcd => self.commit != commit,
+        }
+    }
+
+    /// Whether there is anything to hand out, apart from entries. The commit index is `commit` by now.
+    pub(crate) fn is_due(&self, commit: LogIndex) -> bool {
+        self.hard_state_dirty || self.snapshot.is_some() || !self.gated.is_empty() || self.is_news(commit)
+    }
+
+    /// Hands out the next write. `log_end` is the end of the log with `entries` in it, `vouches_for` the same unless
+    /// all of it is durable.
     pub(crate) fn next(
         &mut self,
         hard_state: HardState,
         commit: LogIndex,
         entries: Option<LogSlice>,
         log_end: LogIndex,
+        vouches_for: Option<EntryId>,
     ) -> Write {
         self.last_number.0 += 1;
         let number = self.last_number;
         let has_hard_state = core::mem::take(&mut self.hard_state_dirty);
         let snapshot = self.snapshot.take();
+        let term = hard_state.term();
+        let commit_moved = self.is_news(commit);
+        if commit_moved {
+            self.commit = commit;
+        }
+        let gated = core::mem::take(&mut self.gated);
+        let own_promises = gated.iter().filter(|envelope| envelope.to == self.node).cloned().collect();
         let snapshot_index = snapshot.as_ref().map(|snapshot| snapshot.last.index);
-        self.under_way.push_back(UnderWay { number, has_hard_state, snapshot: snapshot_index, log_end });
+        self.under_way.push_back(UnderWay {
+            number,
+            term,
+            has_hard_state,
+            snapshot: snapshot_index,
+            log_end,
+            own_promises,
+        });
         Write {
             receipt: Receipt { node: self.node, incarnation: self.incarnation, number },
+            term,
             hard_state: has_hard_state.then_some(hard_state),
             commit,
+            commit_moved,
+            vouches_for,
             snapshot,
             entries,
-            gated: core::mem::take(&mut self.gated),
+            gated,
         }
     }
 
@@ -300,27 +374,41 @@ impl Writes {
         if (node, incarnation) != (self.node, self.incarnation) {
             return Err(ReceiptError::Foreign { node, incarnation });
         }
-        match self.under_way.front() {
-            Some(&due) if due.number == number => {
-                self.under_way.pop_front();
-                Ok(due)
-            }
-            Some(due) => Err(ReceiptError::OutOfOrder { given: number, due: due.number }),
-            // Only a clone of this replica can have handed the write out.
-            None => Err(ReceiptError::OutOfOrder { given: number, due: WriteNumber(self.last_number.0 + 1) }),
+        let is_due = self.under_way.front().is_some_and(|due| due.number == number);
+        if let Some(due) = is_due.then(|| self.under_way.pop_front()).flatten() {
+            return Ok(due);
         }
+        // Without any under way, only a clone of this replica can have handed the write out.
+        let next = WriteNumber(self.last_number.0 + 1);
+        let due = self.under_way.front().map_or(next, |due| due.number);
+        Err(ReceiptError::OutOfOrder { given: number, due })
     }
 
     /// Leaves out numbers, which say how often something was written and not what is true.
     pub(crate) fn digest(&self, digest: &mut Digest) {
-        let Self { node: _, incarnation: _, last_number: _, under_way, hard_state_dirty, snapshot, gated } =
-            self;
+        let Self {
+            rules: _,
+            node: _,
+            incarnation: _,
+            last_number: _,
+            under_way,
+            hard_state_dirty,
+            snapshot,
+            commit,
+            gated,
+        } = self;
         digest.flag(*hard_state_dirty);
+        digest.number(commit.0);
         digest.number(under_way.len() as u64);
-        for UnderWay { number: _, has_hard_state, snapshot, log_end } in under_way {
+        for UnderWay { number: _, term, has_hard_state, snapshot, log_end, own_promises } in under_way {
+            digest.number(term.0);
             digest.flag(*has_hard_state);
             digest.option(snapshot.map(|index| index.0));
             digest.number(log_end.0);
+            digest.number(own_promises.len() as u64);
+            for promise in own_promises {
+                digest.envelope(promise);
+            }
         }
         digest.flag(snapshot.is_some());
         if let Some(snapshot) = snapshot {
@@ -349,11 +437,11 @@ mod tests {
     }
 
     fn writes() -> Writes {
-        Writes::new(NodeId::new(1).expect("not zero"), Incarnation(1))
+        Writes::new(WriteRules::Minimal, NodeId::new(1).expect("not zero"), Incarnation(1), LogIndex(0))
     }
 
     fn next(writes: &mut Writes, log_end: u64) -> Receipt {
-        writes.next(HardState::default(), LogIndex(0), None, LogIndex(log_end)).durable().receipt
+        writes.next(HardState::default(), LogIndex(0), None, LogIndex(log_end), None).durable().receipt
     }
 
     #[test]
@@ -379,11 +467,11 @@ mod tests {
     fn term_and_vote_wait_from_their_change_to_the_receipt_of_the_write_that_carries_them() {
         let mut writes = writes();
         let before = next(&mut writes, 0);
-        assert!(!writes.hard_state_pending() && !writes.is_due());
+        assert!(!writes.hard_state_pending() && !writes.is_due(LogIndex(0)));
         writes.hard_state_changed();
-        assert!(writes.hard_state_pending() && writes.is_due());
+        assert!(writes.hard_state_pending() && writes.is_due(LogIndex(0)));
         let carrying = next(&mut writes, 0);
-        assert!(writes.hard_state_pending() && !writes.is_due());
+        assert!(writes.hard_state_pending() && !writes.is_due(LogIndex(0)));
         let after = next(&mut writes, 0);
         for (receipt, is_pending) in [(before, true), (carrying, false), (after, false)] {
             writes.acknowledge(receipt).expect("in order");

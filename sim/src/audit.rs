@@ -18,7 +18,7 @@
 
 use std::{fmt, num::NonZeroU64};
 
-use raft_core::{Entry, EntryId, LogIndex, NodeId, Payload, Term};
+use raft_core::{ConfChange, Entry, EntryId, LogIndex, NodeId, Payload, Term};
 use serde::Deserialize;
 use wavetank_process::disk::FileName;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -97,19 +97,24 @@ impl From<&Entry> for AuditEntry {
     }
 }
 
-/// The digest of what an entry carries: xxh3 with the number of its variant as the seed, 0 for nothing and 1
-/// for a command.
+/// The digest of what an entry carries: xxh3 with the number of its variant as the seed, 0 for nothing, 1 for a
+/// command and 2 for a change of members.
 pub fn payload_digest(payload: &Payload) -> u64 {
     match payload {
-        Payload::Noop => digest(PayloadBody::Noop),
-        Payload::Command(bytes) => digest(PayloadBody::Command(bytes)),
+        Payload::Noop => digest(&PayloadBody::Noop),
+        Payload::Command(bytes) => digest(&PayloadBody::Command(bytes)),
+        Payload::ConfChange(change) => digest(&PayloadBody::ConfChange(change.clone())),
     }
 }
 
-fn digest(payload: PayloadBody<'_>) -> u64 {
+fn digest(payload: &PayloadBody<'_>) -> u64 {
     match payload {
         PayloadBody::Noop => xxh3_64_with_seed(&[], 0),
         PayloadBody::Command(bytes) => xxh3_64_with_seed(bytes, 1),
+        PayloadBody::ConfChange(change) => {
+            let bytes = postcard::to_allocvec(change).expect("a change can be written down");
+            xxh3_64_with_seed(&bytes, 2)
+        }
     }
 }
 
@@ -298,10 +303,11 @@ struct EntryBody<'a> {
     payload: PayloadBody<'a>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Deserialize)]
 enum PayloadBody<'a> {
     Noop,
     Command(&'a [u8]),
+    ConfChange(ConfChange),
 }
 
 impl<'a> Record<'a> {
@@ -346,7 +352,7 @@ impl Entries<'_> {
         log.extend(
             self.entries
                 .iter()
-                .map(|entry| AuditEntry { term: Term(entry.term), digest: digest(entry.payload) }),
+                .map(|entry| AuditEntry { term: Term(entry.term), digest: digest(&entry.payload) }),
         );
         let same = replaced.iter().zip(&log[kept..]).take_while(|(old, new)| old == new).count();
         (same < replaced.len()).then(|| LogIndex((kept + same) as u64 + 1))

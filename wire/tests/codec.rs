@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*};
 use raft_core::{
-    AppendOutcome, Configuration, Entry, EntryId, Envelope, LogIndex, LogSlice, Message, NodeId, Payload,
-    ReadPosition, SnapshotHandle, SnapshotMeta, Term,
+    AppendOutcome, ConfChange, Configuration, Entry, EntryId, Envelope, Incarnation, LogIndex, LogSlice,
+    MemberChange, Message, NodeId, Payload, ReadContext, ReadId, ReadPosition, SnapshotHandle, SnapshotMeta,
+    Term, Ticks, Transition,
 };
 use raft_wire::{DecodeError, decode, encode};
 
@@ -33,7 +34,33 @@ fn payload() -> impl Strategy<Value = Payload> {
     prop_oneof![
         Just(Payload::Noop),
         vec(any::<u8>(), 0..200).prop_map(|bytes| Payload::Command(Bytes::from(bytes))),
+        conf_change().prop_map(Payload::ConfChange),
     ]
+}
+
+fn conf_change() -> impl Strategy<Value = ConfChange> {
+    let transition = prop_oneof![
+        Just(Transition::Automatic),
+        Just(Transition::JointImplicit),
+        Just(Transition::JointExplicit)
+    ];
+    let change = prop_oneof![
+        node_id().prop_map(MemberChange::AddVoter),
+        node_id().prop_map(MemberChange::AddLearner),
+        node_id().prop_map(MemberChange::Remove),
+        node_id().prop_map(MemberChange::Update),
+    ];
+    (transition, vec(change, 0..5), vec(any::<u8>(), 0..20)).prop_map(|(transition, changes, context)| {
+        ConfChange { transition, changes, context: context.into() }
+    })
+}
+
+fn ticks() -> impl Strategy<Value = Option<Ticks>> {
+    option::of(number().prop_map(Ticks))
+}
+
+fn read_context() -> impl Strategy<Value = ReadContext> {
+    (number(), number()).prop_map(|(life, id)| ReadContext { incarnation: Incarnation(life), id: ReadId(id) })
 }
 
 fn log_slice() -> impl Strategy<Value = LogSlice> {
@@ -64,8 +91,16 @@ fn message() -> impl Strategy<Value = Message> {
         any::<bool>().prop_map(|granted| Message::RequestVoteReply { granted }),
         (log_slice(), log_index()).prop_map(|(entries, commit)| Message::AppendEntries { entries, commit }),
         append_outcome().prop_map(Message::AppendEntriesReply),
-        (log_index(), read_position()).prop_map(|(commit, read)| Message::Heartbeat { commit, read }),
-        read_position().prop_map(|read| Message::HeartbeatReply { read }),
+        (log_index(), read_position(), ticks()).prop_map(|(commit, read, sent_at)| Message::Heartbeat {
+            commit,
+            read,
+            sent_at
+        }),
+        (read_position(), ticks()).prop_map(|(read, sent_at)| Message::HeartbeatReply { read, sent_at }),
+        payload().prop_map(|payload| Message::Propose { payload }),
+        read_context().prop_map(|read| Message::ReadIndex { read }),
+        (read_context(), log_index()).prop_map(|(read, index)| Message::ReadIndexReply { read, index }),
+        node_id().prop_map(|to| Message::TransferLeader { to }),
         Just(Message::TimeoutNow),
         (entry_id(), any::<u64>()).prop_map(|(last, handle)| Message::InstallSnapshot {
             snapshot: SnapshotMeta {

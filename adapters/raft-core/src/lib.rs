@@ -80,7 +80,12 @@ impl Adapter for RaftCore {
         match self.raft.propose(command) {
             Ok(_) => Ok(()),
             Err(ProposeError::NotLeader { leader }) => Err(Refusal::NotLeader { leader }),
-            Err(error @ ProposeError::Transferring { .. }) => Err(Refusal::Other(error.to_string())),
+            Err(
+                error @ (ProposeError::Transferring { .. }
+                | ProposeError::NotMember { .. }
+                | ProposeError::ConfChange(_)
+                | ProposeError::QuotaExceeded { .. }),
+            ) => Err(Refusal::Other(error.to_string())),
         }
     }
 
@@ -123,7 +128,7 @@ impl Adapter for RaftCore {
             }
             outputs.committed.extend(ready.committed.iter().flat_map(LogSlice::iter).map(|(id, entry)| {
                 let command = match &entry.payload {
-                    Payload::Noop => None,
+                    Payload::Noop | Payload::ConfChange(_) => None,
                     Payload::Command(command) => Some(command.clone()),
                 };
                 Committed { id, command }
@@ -131,7 +136,7 @@ impl Adapter for RaftCore {
             for state in ready.reads {
                 let (id, outcome) = match state {
                     ReadState::Confirmed { id, index } => (id, ReadOutcome::At(index)),
-                    ReadState::Lost { id } => (id, ReadOutcome::Lost),
+                    ReadState::Lost { id, reason: _ } => (id, ReadOutcome::Lost),
                 };
                 outputs.reads.extend(self.reads.remove(&id).map(|request| (request, outcome)));
             }

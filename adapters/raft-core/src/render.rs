@@ -1,6 +1,9 @@
 //! Messages of the core, in one line each.
 
-use raft_core::{AppendOutcome, Entry, EntryId, Envelope, Message, NodeId, Payload, SnapshotMeta};
+use raft_core::{
+    AppendOutcome, ConfChange, Entry, EntryId, Envelope, MemberChange, Message, NodeId, Payload,
+    SnapshotMeta, Transition,
+};
 
 /// A message in one line; `command` renders what only a state machine can read.
 pub(crate) fn render(
@@ -19,10 +22,8 @@ pub(crate) fn render(
         }
         Message::AppendEntries { entries, commit } => {
             let prev = entries.prev();
-            let entry = |(id, entry): (EntryId, &Entry)| match &entry.payload {
-                Payload::Noop => format!("{id} no-op"),
-                Payload::Command(bytes) => format!("{id} {}", command(bytes)),
-            };
+            let entry =
+                |(id, entry): (EntryId, &Entry)| format!("{id} {}", render_payload(&entry.payload, command));
             let list = entries.iter().map(entry).collect::<Vec<_>>();
             format!("{kind} {term} prev {prev} [{}] commit {commit}", list.join(", "))
         }
@@ -33,16 +34,46 @@ pub(crate) fn render(
             format!("{kind} {term} mismatch at {probed}, hint {hint}")
         }
         Message::AppendEntriesReply(AppendOutcome::StaleTerm) => format!("{kind} {term} stale"),
-        Message::Heartbeat { commit, read } => {
+        Message::Heartbeat { commit, read, sent_at } => {
             let read = read.map(|position| format!(", read {}", position.0)).unwrap_or_default();
-            format!("{kind} {term} commit {commit}{read}")
+            let sent_at = sent_at.map(|ticks| format!(", sent at tick {}", ticks.0)).unwrap_or_default();
+            format!("{kind} {term} commit {commit}{read}{sent_at}")
         }
-        Message::HeartbeatReply { read } => {
+        Message::HeartbeatReply { read, sent_at } => {
             let read = read.map(|position| format!(" read {}", position.0)).unwrap_or_default();
-            format!("{kind} {term}{read}")
+            let sent_at = sent_at.map(|ticks| format!(" to tick {}", ticks.0)).unwrap_or_default();
+            format!("{kind} {term}{read}{sent_at}")
         }
         Message::TimeoutNow => format!("{kind} {term}"),
         Message::InstallSnapshot { snapshot } => format!("{kind} {term} {}", render_snapshot(snapshot)),
+        Message::Propose { payload } => format!("{kind} {}", render_payload(payload, command)),
+        Message::ReadIndex { read } => format!("{kind} {}", read.id.0),
+        Message::ReadIndexReply { read, index } => format!("{kind} {term} {} at {index}", read.id.0),
+        Message::TransferLeader { to } => format!("{kind} {term} to {to}"),
+    }
+}
+
+fn render_payload(payload: &Payload, command: &dyn Fn(&[u8]) -> String) -> String {
+    match payload {
+        Payload::Noop => "no-op".to_owned(),
+        Payload::Command(bytes) => command(bytes),
+        Payload::ConfChange(change) => render_change(change),
+    }
+}
+
+fn render_change(ConfChange { transition, changes, context: _ }: &ConfChange) -> String {
+    let step = |step: &MemberChange| match step {
+        MemberChange::AddVoter(id) => format!("+{id}"),
+        MemberChange::AddLearner(id) => format!("~{id}"),
+        MemberChange::Remove(id) => format!("-{id}"),
+        MemberChange::Update(id) => format!("={id}"),
+    };
+    let steps = changes.iter().map(step).collect::<Vec<_>>().join(" ");
+    match transition {
+        Transition::Automatic if changes.is_empty() => "leave joint".to_owned(),
+        Transition::Automatic => format!("change {steps}"),
+        Transition::JointImplicit => format!("change jointly {steps}"),
+        Transition::JointExplicit => format!("change jointly until told {steps}"),
     }
 }
 

@@ -89,7 +89,7 @@ fn every_kind_of_message_is_described_and_rendered() {
         ),
         (Message::RequestVoteReply { granted: false }, "RequestVoteReply t1 refused"),
         (append, "AppendEntries t1 prev 1@4 [] commit 3"),
-        (Message::Heartbeat { commit: LogIndex(3), read: None }, "Heartbeat t1 commit 3"),
+        (Message::Heartbeat { commit: LogIndex(3), read: None, sent_at: None }, "Heartbeat t1 commit 3"),
         (Message::TimeoutNow, "TimeoutNow t1"),
     ] {
         let encoded = bytes(2, message.clone());

@@ -45,6 +45,9 @@ pub(crate) fn recovered((id, entry): (EntryId, &Entry)) -> eraftpb::Entry {
     let data = match &entry.payload {
         Payload::Noop => Bytes::new(),
         Payload::Command(bytes) => bytes.clone(),
+        Payload::ConfChange(change) => {
+            unreachable!("this adapter has written no change of members: {change:?}")
+        }
     };
     eraftpb::Entry { term: id.term.0, index: id.index.0, data, ..eraftpb::Entry::default() }
 }

@@ -4,9 +4,11 @@ use alloc::vec::Vec;
 
 use super::Raft;
 use crate::{
-    error::CampaignError,
+    config::{ReadMode, WriteRules},
+    entry::{Entry, Payload},
+    error::{CampaignError, ForgetLeaderError},
     event::Event,
-    id::{EntryId, NodeId, Term, Ticks},
+    id::{EntryId, LogIndex, NodeId, Term, Ticks},
     message::{AppendOutcome, Envelope, Message},
     quorum::VoteResult,
     role::{Ballot, Role, RoleKind},
@@ -27,6 +29,12 @@ impl Raft {
         if self.log.is_restoring() {
             return Err(CampaignError::Restoring { snapshot: self.log.base() });
         }
+        if let Some(index) = self.unapplied_change() {
+            return Err(CampaignError::ConfChangeUnapplied { index });
+        }
+        if Ticks(0) < self.vote_withheld {
+            return Err(CampaignError::LeaseMayHold { left: self.vote_withheld });
+        }
         if Term::MAX <= self.term() {
             return Err(CampaignError::TermsExhausted { term: self.term() });
         }
@@ -39,6 +47,12 @@ impl Raft {
         Ok(())
     }
 
+    /// The first change of members that is committed and that this server has not applied, if there is one.
+    fn unapplied_change(&self) -> Option<LogIndex> {
+        let is_change = |entry: &Entry| matches!(entry.payload, Payload::ConfChange(_));
+        self.log.find_between(self.log.applied(), self.log.commit(), is_change)
+    }
+
     /// Whether this server may lead at all: it has a vote, and a log of its own to lead with.
     pub(super) fn is_promotable(&self) -> bool {
         self.configuration.is_voter(self.config.id) && !self.log.is_restoring()
@@ -47,9 +61,13 @@ impl Raft {
     /// Asks whether an election could be won. Changes nothing that others could see.
     fn start_survey(&mut self) {
         self.transition(Role::PreCandidate(Ballot::default()));
-        self.ask_voters(self.term().next(), &Message::RequestPreVote { last: self.log.last() });
-        // Nothing is promised by it, so there is nothing to wait for.
-        self.count_own_vote();
+        let own = Message::RequestPreVoteReply { granted: true };
+        self.ask_voters(self.term().next(), &Message::RequestPreVote { last: self.log.last() }, &own);
+        match self.config.write_rules {
+            // Nothing is promised by it, so there is nothing to wait for.
+            WriteRules::Minimal => self.count_own_vote(),
+            WriteRules::Etcd => (),
+        }
     }
 
     /// Enters a new term and asks for votes, its own first. That one counts once it is durable.
@@ -57,14 +75,19 @@ impl Raft {
         self.enter_term(self.term().next());
         self.cast_vote(self.config.id);
         self.transition(Role::Candidate(Ballot::default()));
-        self.ask_voters(self.term(), &Message::RequestVote { last: self.log.last(), transfer });
+        let own = Message::RequestVoteReply { granted: true };
+        self.ask_voters(self.term(), &Message::RequestVote { last: self.log.last(), transfer }, &own);
     }
 
-    fn ask_voters(&mut self, term: Term, message: &Message) {
-        let this = self.config.id;
-        let others = self.configuration.voters().iter().filter(|&voter| voter != this).collect::<Vec<_>>();
-        for voter in others {
-            self.send_in(term, voter, message.clone());
+    /// Asks every voter in ascending order. This server's own answer is `own`.
+    fn ask_voters(&mut self, term: Term, message: &Message, own: &Message) {
+        let voters = self.configuration.voters().iter().collect::<Vec<_>>();
+        for voter in voters {
+            if voter == self.config.id {
+                self.writes.gate_own(term, own.clone());
+            } else {
+                self.send_in(term, voter, message.clone());
+            }
         }
     }
 
@@ -110,8 +133,39 @@ impl Raft {
         self.record(Event::VoteGranted { candidate, term: self.term() });
     }
 
+    /// This server has heard from a leader that may count on its vote not to go to anybody else for a while: if leases
+    /// are in use, and whatever term it learns of meanwhile.
+    pub(super) fn withhold_vote(&mut self) {
+        if self.config.keeps_lease() {
+            self.vote_withheld = self.config.election_timeout;
+        }
+    }
+
+    /// Forgets who leads, without leaving the term. A driver that knows the leader to be dead does this on a quorum of
+    /// servers, which will elect another one then without waiting for their timeouts.
+    ///
+    /// # Errors
+    /// When it leads itself, knows no leader, or has promised not to: under leases the leader answers reads because
+    /// this server helps nobody else to lead.
+    pub fn forget_leader(&mut self) -> Result<(), ForgetLeaderError> {
+        match &mut self.role {
+            Role::Leader(_) => Err(ForgetLeaderError::IsLeader { id: self.config.id }),
+            Role::Follower { leader: Some(leader) } if self.config.read_mode != ReadMode::Quorum => {
+                Err(ForgetLeaderError::LeaseMayHold { leader: *leader })
+            }
+            Role::Follower { leader: leader @ Some(_) } => {
+                *leader = None;
+                self.lose_forwarded_reads();
+                Ok(())
+            }
+            Role::Follower { leader: None } | Role::PreCandidate(_) | Role::Candidate(_) => {
+                Err(ForgetLeaderError::NoLeader)
+            }
+        }
+    }
+
     /// Whether this server hears a leader, so that it will not help to depose it (§4.2.3).
-    pub(super) fn protects_leader(&self) -> bool {
+    pub(super) fn hears_leader(&self) -> bool {
         self.config.check_quorum
             && self.leader().is_some()
             && self.election_elapsed < self.config.election_timeout
@@ -165,7 +219,7 @@ impl Raft {
 
     /// The leader wants us to lead. It asked for the election itself, so nobody is surveyed first (§3.10).
     pub(super) fn on_timeout_now(&mut self) {
-        let eligible = self.is_promotable() && self.term() < Term::MAX;
+        let eligible = self.is_promotable() && self.unapplied_change().is_none() && self.term() < Term::MAX;
         if self.role() == RoleKind::Follower && eligible {
             self.start_election(true);
         }
@@ -193,6 +247,10 @@ impl Raft {
             | Message::AppendEntriesReply(_)
             | Message::HeartbeatReply { .. }
             | Message::InstallSnapshot { .. }
+            | Message::Propose { .. }
+            | Message::ReadIndex { .. }
+            | Message::ReadIndexReply { .. }
+            | Message::TransferLeader { .. }
             | Message::TimeoutNow => (),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Raft;
 use crate::{
+    config::WriteRules,
     error::AppliedError,
     event::Event,
     id::{LogIndex, NodeId, Term, Ticks},
@@ -20,7 +21,11 @@ impl Raft {
     /// Sends a message, at once or with the next write.
     pub(super) fn send_in(&mut self, term: Term, to: NodeId, message: Message) {
         let envelope = Envelope { from: self.config.id, to, term, message };
-        if self.may_leave(&envelope.message) {
+        let may_leave = match self.config.write_rules {
+            WriteRules::Minimal => self.may_leave(&envelope.message),
+            WriteRules::Etcd => !is_answer(&envelope.message),
+        };
+        if may_leave {
             self.messages.push(envelope);
         } else {
             self.writes.gate(envelope);
@@ -35,7 +40,10 @@ impl Raft {
             Message::AppendEntries { .. }
             | Message::Heartbeat { .. }
             | Message::InstallSnapshot { .. }
+            | Message::ReadIndexReply { .. }
             | Message::TimeoutNow => true,
+            // Requests that are no part of a term.
+            Message::Propose { .. } | Message::ReadIndex { .. } => true,
             // A vote for itself is in a candidate's request, and whoever grants it relies on the log it claims.
             Message::RequestVote { last, .. } => {
                 !self.writes.hard_state_pending() && last.index <= self.log.durable()
@@ -48,6 +56,7 @@ impl Raft {
             | Message::RequestPreVoteReply { .. }
             | Message::RequestVoteReply { .. }
             | Message::AppendEntriesReply(AppendOutcome::Mismatched { .. } | AppendOutcome::StaleTerm)
+            | Message::TransferLeader { .. }
             | Message::HeartbeatReply { .. } => !self.writes.hard_state_pending(),
         }
     }
@@ -60,7 +69,7 @@ impl Raft {
     pub fn has_ready(&self) -> bool {
         !self.messages.is_empty()
             || self.log.has_unwritten()
-            || self.writes.is_due()
+            || self.writes.is_due(self.log.commit())
             || self.log.has_applicable(self.config.apply_before_durable)
             || !self.read_states.is_empty()
             || self.soft_state != self.current_soft_state()
@@ -73,14 +82,19 @@ impl Raft {
             return None;
         }
         let entries = self.log.take_unwritten();
-        let write = (entries.is_some() || self.writes.is_due())
-            .then(|| self.writes.next(self.hard_state, self.log.commit(), entries, self.log.last().index));
+        let commit = self.log.commit();
+        let write = (entries.is_some() || self.writes.is_due(commit)).then(|| {
+            let (log_end, vouches_for) = (self.log.last().index, self.log.end_not_durable());
+            self.writes.next(self.hard_state, commit, entries, log_end, vouches_for)
+        });
         let soft_state = self.current_soft_state();
         let soft_state_changed = core::mem::replace(&mut self.soft_state, soft_state) != soft_state;
         Some(Ready {
             messages: core::mem::take(&mut self.messages),
             write,
-            committed: self.log.take_applicable(self.config.apply_before_durable),
+            committed: self
+                .log
+                .take_applicable(self.config.apply_before_durable, self.config.max_applying_bytes),
             reads: core::mem::take(&mut self.read_states),
             soft_state: soft_state_changed.then_some(soft_state),
         })
@@ -96,11 +110,17 @@ impl Raft {
         if write.snapshot == Some(self.log.base().index) {
             self.log.restored();
         }
-        self.log.persisted(write.log_end);
-        match self.role() {
-            RoleKind::Candidate if !self.writes.hard_state_pending() => self.count_own_vote(),
-            RoleKind::Leader => self.acknowledge_own(),
-            RoleKind::Follower | RoleKind::PreCandidate | RoleKind::Candidate => (),
+        match self.config.write_rules {
+            WriteRules::Minimal => {
+                self.log.persisted(write.log_end);
+                self.count_what_is_durable();
+            }
+            WriteRules::Etcd => {
+                if write.term == self.term() {
+                    self.log.persisted(write.log_end);
+                }
+                write.own_promises.into_iter().for_each(|promise| self.take_own_promise(promise));
+            }
         }
         self.assert_invariants();
         Ok(())
@@ -119,15 +139,50 @@ impl Raft {
         if index < applied || handed_out < index {
             return Err(AppliedError { given: index, applied, handed_out });
         }
-        self.log.applied_to(index);
+        if let Role::Leader(leader) = &mut self.role {
+            let bytes = self.log.payload_bytes(applied, index);
+            leader.uncommitted_bytes.0 = leader.uncommitted_bytes.0.saturating_sub(bytes.0);
+        }
+        self.log.applied_to(index, self.config.max_applying_bytes);
+        self.leave_joint_automatically();
+        self.assert_invariants();
         Ok(())
     }
 
-    /// A leader's own log counts as far as it is durable.
-    fn acknowledge_own(&mut self) {
-        let (this, durable) = (self.config.id, self.log.durable());
+    /// Counts this server's own vote or log, as far as they are durable.
+    fn count_what_is_durable(&mut self) {
+        match self.role() {
+            RoleKind::Candidate if !self.writes.hard_state_pending() => self.count_own_vote(),
+            RoleKind::Leader => self.acknowledge_own(self.log.durable()),
+            RoleKind::Follower | RoleKind::PreCandidate | RoleKind::Candidate => (),
+        }
+    }
+
+    /// Counts what this server has promised itself. If it has entered another term meanwhile, nobody needs it.
+    fn take_own_promise(&mut self, promise: Envelope) {
+        let Envelope { from, to: _, term, message } = promise;
+        match message {
+            Message::RequestPreVoteReply { granted } => self.on_pre_vote_reply(from, term, granted),
+            Message::RequestVoteReply { granted } if term == self.term() => self.on_vote_reply(from, granted),
+            Message::AppendEntriesReply(AppendOutcome::Matched { index }) if term == self.term() => {
+                self.acknowledge_own(index);
+            }
+            _ => (),
+        }
+    }
+
+    /// A leader's own log counts up to here.
+    fn acknowledge_own(&mut self, index: LogIndex) {
+        let this = self.config.id;
         let Role::Leader(leader) = &mut self.role else { return };
-        if leader.member_mut(this).is_some_and(|own| own.acknowledged(durable)) {
+        let Some(own) = leader.members.row_mut(this) else { return };
+        let is_news = own.acknowledged(index);
+        // It was removed and added again.
+        let is_found = own.is_probing() && own.matched() == index;
+        if own.is_probing() && (is_news || is_found) {
+            own.become_replicate();
+        }
+        if is_news || is_found {
             self.advance_commit();
         }
     }
@@ -146,6 +201,7 @@ impl Raft {
         if let Role::Leader(leader) = &mut self.role {
             self.read_states.extend(leader.reads.lose());
         }
+        self.lose_forwarded_reads();
         let from = self.role.kind();
         self.role = role;
         let to = self.role.kind();
@@ -157,5 +213,25 @@ impl Raft {
         if from != to {
             self.record(Event::RoleChanged { from, to, term: self.term() });
         }
+    }
+}
+
+/// Whether a message answers a request for a vote or pre-vote, or entries.
+fn is_answer(message: &Message) -> bool {
+    match message {
+        Message::RequestPreVoteReply { .. }
+        | Message::RequestVoteReply { .. }
+        | Message::AppendEntriesReply(_) => true,
+        Message::RequestPreVote { .. }
+        | Message::RequestVote { .. }
+        | Message::AppendEntries { .. }
+        | Message::Heartbeat { .. }
+        | Message::HeartbeatReply { .. }
+        | Message::InstallSnapshot { .. }
+        | Message::Propose { .. }
+        | Message::ReadIndex { .. }
+        | Message::ReadIndexReply { .. }
+        | Message::TransferLeader { .. }
+        | Message::TimeoutNow => false,
     }
 }

@@ -1,52 +1,27 @@
 //! Replication of the log (§3.5) and what is committed by it (§3.6.2).
 
-use alloc::vec::Vec;
-
-use bytes::Bytes;
-
 use super::Raft;
 use crate::{
     entry::{Entry, LogSlice, Payload},
-    error::ProposeError,
+    error::ReportError,
     event::Event,
-    id::{ByteCount, EntryId, LogIndex, NodeId, Ticks},
+    id::{ByteCount, EntryId, LogIndex, NodeId, Term, Ticks},
     log::Appended,
     message::{AppendOutcome, Message, ReadPosition},
     progress::{InflightLimits, Progress, ProgressState},
+    progress_table::ProgressTable,
     read::ReadQueue,
     role::{Leader, Role},
 };
 
 impl Raft {
-    /// Appends a command to the log and starts to replicate it. Its id says where it stands; it is committed once
-    /// an entry with that very id is handed out to be applied, and will never be if another one is handed out at
-    /// that index.
-    ///
-    /// # Errors
-    /// When this replica does not lead, or is about to stop. The command has had no effect and never will.
-    pub fn propose(&mut self, command: Bytes) -> Result<EntryId, ProposeError> {
-        match &self.role {
-            Role::Leader(Leader { transferee: None, .. }) => (),
-            Role::Leader(Leader { transferee: Some(to), .. }) => {
-                return Err(ProposeError::Transferring { to: *to });
-            }
-            Role::Follower { .. } | Role::PreCandidate(_) | Role::Candidate(_) => {
-                return Err(ProposeError::NotLeader { leader: self.leader() });
-            }
-        }
-        let id = self.log.push(Entry { term: self.term(), payload: Payload::Command(command) });
-        self.broadcast_append();
-        Ok(id)
-    }
-
     /// Begins to lead, with an entry of its own term: only by committing one can it tell what is committed
     /// (§3.6.2, §6.4).
     pub(super) fn become_leader(&mut self) {
         let next = self.log.last().index.next();
         let this = self.config.id;
-        let mut members: Vec<_> =
-            self.configuration.members().into_iter().map(|id| (id, Progress::new(next))).collect();
-        if let Some((_, own)) = members.iter_mut().find(|(id, _)| *id == this) {
+        let mut members = ProgressTable::new(self.configuration.members(), &Progress::new(next));
+        if let Some(own) = members.row_mut(this) {
             own.become_own(self.log.durable());
         }
         self.transition(Role::Leader(Leader {
@@ -54,14 +29,27 @@ impl Raft {
             heartbeat_elapsed: Ticks(0),
             first_of_term: next,
             reads: ReadQueue::default(),
+            uncommitted_bytes: ByteCount(0),
+            clock: Ticks(0),
+            lease_void: false,
+            // Any entry before may be a change.
+            pending_conf_change: self.log.last().index,
             transferee: None,
         }));
         self.record(Event::LeaderKnown { leader: this, term: self.term() });
-        self.log.push(Entry { term: self.term(), payload: Payload::Noop });
+        self.append_own(Payload::Noop);
         self.broadcast_append();
     }
 
-    fn inflight_limits(&self) -> InflightLimits {
+    /// Appends an entry of this leader's own.
+    pub(super) fn append_own(&mut self, payload: Payload) -> EntryId {
+        let id = self.log.push(Entry { term: self.term(), payload });
+        let own = AppendOutcome::Matched { index: id.index };
+        self.writes.gate_own(self.term(), Message::AppendEntriesReply(own));
+        id
+    }
+
+    pub(super) fn inflight_limits(&self) -> InflightLimits {
         InflightLimits { messages: self.config.max_inflight_messages, bytes: self.config.max_inflight_bytes }
     }
 
@@ -76,7 +64,7 @@ impl Raft {
     pub(super) fn for_each_peer(&mut self, mut act: impl FnMut(&mut Self, NodeId)) {
         let mut position = 0;
         while let Role::Leader(leader) = &self.role {
-            let Some(&(peer, _)) = leader.members.get(position) else { break };
+            let Some(peer) = leader.members.id_at(position) else { break };
             if peer != self.config.id {
                 act(self, peer);
             }
@@ -127,7 +115,7 @@ impl Raft {
             self.commit_to(commit.min(matched));
             AppendOutcome::Matched { index: matched }
         } else {
-            let hint = self.log.last_possible_match(prev).unwrap_or(EntryId::ORIGIN);
+            let hint = self.log.last_possible_match(prev);
             AppendOutcome::Mismatched { probed: prev.index, hint }
         };
         self.send(from, Message::AppendEntriesReply(outcome));
@@ -176,7 +164,9 @@ impl Raft {
 
     fn on_append_mismatched(&mut self, from: NodeId, probed: LogIndex, hint: EntryId) {
         // The follower has skipped what cannot match by its own log; we skip what cannot match by ours.
-        let next_probe = self.log.last_possible_match(hint).map_or(hint.index, |id| id.index);
+        // A hint without a term comes from beyond the beginning of its log, and there is no more to skip.
+        let next_probe =
+            if hint.term == Term(0) { hint.index } else { self.log.last_possible_match(hint).index };
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(progress) = leader.member_mut(from) else { return };
         if progress.rejected(probed, next_probe) {
@@ -202,27 +192,41 @@ impl Raft {
     /// Tells every follower that we still lead, and what its log may commit.
     pub(super) fn broadcast_heartbeat(&mut self) {
         let commit = self.log.commit();
+        let needs_lease = self.config.keeps_lease();
         self.for_each_peer(|raft, peer| {
             let Role::Leader(leader) = &mut raft.role else { return };
             let read = leader.reads.latest();
+            let sent_at = needs_lease.then_some(leader.clock);
             let Some(progress) = leader.member_mut(peer) else { return };
             // The follower's log may end anywhere behind what it has acknowledged.
             let commit = commit.min(progress.matched());
             progress.commit_told(commit);
-            raft.send(peer, Message::Heartbeat { commit, read });
+            raft.send(peer, Message::Heartbeat { commit, read, sent_at });
         });
     }
 
-    pub(super) fn on_heartbeat(&mut self, from: NodeId, commit: LogIndex, read: Option<ReadPosition>) {
+    pub(super) fn on_heartbeat(
+        &mut self,
+        from: NodeId,
+        commit: LogIndex,
+        read: Option<ReadPosition>,
+        sent_at: Option<Ticks>,
+    ) {
         self.commit_to(commit);
-        self.send(from, Message::HeartbeatReply { read });
+        self.send(from, Message::HeartbeatReply { read, sent_at });
     }
 
-    pub(super) fn on_heartbeat_reply(&mut self, from: NodeId, read: Option<ReadPosition>) {
+    pub(super) fn on_heartbeat_reply(
+        &mut self,
+        from: NodeId,
+        read: Option<ReadPosition>,
+        sent_at: Option<Ticks>,
+    ) {
         let last = self.log.last().index;
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(progress) = leader.member_mut(from) else { return };
         progress.recently_active = true;
+        progress.heartbeat_answered(sent_at);
         progress.resume();
         // Whatever was lost on the way is sent again, or probed for.
         if progress.matched() < last || progress.is_probing() {
@@ -231,5 +235,22 @@ impl Raft {
         if let Some(position) = read {
             self.on_read_confirmed(from, position);
         }
+    }
+
+    /// The driver could not reach `peer`: what was sent ahead is probably lost, so it is probed for.
+    ///
+    /// # Errors
+    /// When `peer` is no follower of this leader. The report is of no use then.
+    pub fn report_unreachable(&mut self, peer: NodeId) -> Result<(), ReportError> {
+        let leader = self.leader();
+        let this = self.config.id;
+        let Role::Leader(role) = &mut self.role else { return Err(ReportError::NotLeader { leader }) };
+        let Some(progress) = role.member_mut(peer).filter(|_| peer != this) else {
+            return Err(ReportError::NoMember { peer });
+        };
+        if let ProgressState::Replicate(_) = progress.state() {
+            progress.become_probe();
+        }
+        Ok(())
     }
 }

@@ -21,17 +21,22 @@ impl Raft {
     /// not touched: [`compact`](Self::compact) does that.
     ///
     /// # Errors
-    /// When the snapshot is not later than the one known, goes beyond what was applied, or does not end with an entry
-    /// of this log.
+    /// When the snapshot is not later than the one known, goes beyond what was handed out to be applied or beyond what is
+    /// durable here, or does not end with an entry of this log. (A driver may take it before it reports that it has applied
+    /// everything that is in it.)
     pub fn snapshot_available(&mut self, snapshot: SnapshotMeta) -> Result<(), SnapshotError> {
-        let (last, applied) = (snapshot.last, self.log.applied());
+        let (last, handed_out) = (snapshot.last, self.log.handed_out());
         if let Some(known) = &self.snapshot
             && last.index <= known.last.index
         {
             return Err(SnapshotError::Outdated { given: last, known: known.last });
         }
-        if applied < last.index {
-            return Err(SnapshotError::NotApplied { given: last, applied });
+        if handed_out < last.index {
+            return Err(SnapshotError::NotHandedOut { given: last, handed_out });
+        }
+        let durable = self.log.durable();
+        if durable < last.index {
+            return Err(SnapshotError::NotDurable { given: last, durable });
         }
         if !self.log.holds(last) {
             return Err(SnapshotError::NotInLog { given: last });
@@ -48,6 +53,7 @@ impl Raft {
     /// When entries would be lost that the snapshot does not cover, or that were removed already.
     pub fn compact(&mut self, to: LogIndex) -> Result<(), CompactError> {
         let covered = self.snapshot.as_ref().map_or(LogIndex(0), |snapshot| snapshot.last.index);
+        let covered = covered.min(self.log.applied());
         if covered < to {
             return Err(CompactError::NotCovered { given: to, covered });
         }

@@ -19,31 +19,49 @@ impl Raft {
     /// When no correct peer can have sent it to us. Nothing has changed then.
     pub fn step(&mut self, envelope: Envelope) -> Result<(), StepError> {
         self.validate(&envelope)?;
-        match envelope.term.cmp(&self.term()) {
-            Ordering::Less => self.answer_the_past(&envelope),
-            Ordering::Equal => self.dispatch(envelope),
-            Ordering::Greater => {
-                if self.follow_into_term(&envelope) {
-                    self.dispatch(envelope);
-                }
+        let Envelope { from, .. } = envelope;
+        match envelope.message {
+            // These are no part of anybody's term.
+            Message::Propose { payload } => {
+                let taken = self.on_propose(from, payload);
+                taken.map_err(|reason| StepError::ProposalRefused { from, reason })?;
             }
+            Message::ReadIndex { read } => self.on_read_index(from, read),
+            _ => self.step_in_term(envelope),
         }
         self.assert_invariants();
         Ok(())
     }
 
-    /// Takes the consequences of a later term (§3.3). Whether the message is to be answered.
-    fn follow_into_term(&mut self, envelope: &Envelope) -> bool {
-        let Envelope { from, to: _, term, message } = envelope;
-        let is_protected = match message {
-            Message::RequestPreVote { .. } => self.protects_leader(),
-            Message::RequestVote { transfer, .. } => !transfer && self.protects_leader(),
-            _ => false,
-        };
-        if is_protected {
-            self.record(Event::CandidateIgnored { candidate: *from, term: *term });
-            return false;
+    fn step_in_term(&mut self, envelope: Envelope) {
+        if self.ignores_candidate(&envelope) {
+            self.record(Event::CandidateIgnored { candidate: envelope.from, term: envelope.term });
+            return;
         }
+        match envelope.term.cmp(&self.term()) {
+            Ordering::Less => self.answer_the_past(&envelope),
+            Ordering::Equal => self.dispatch(envelope),
+            Ordering::Greater => {
+                self.follow_into_term(&envelope);
+                self.dispatch(envelope);
+            }
+        }
+    }
+
+    /// Whether a candidate is not even answered, because its election would depose a leader that is well (§4.2.3), or
+    /// one that may hold a lease. One that the leader itself has asked to stand is heard.
+    fn ignores_candidate(&self, envelope: &Envelope) -> bool {
+        let (Message::RequestPreVote { .. } | Message::RequestVote { transfer: false, .. }) =
+            envelope.message
+        else {
+            return false;
+        };
+        Ticks(0) < self.vote_withheld || self.term() < envelope.term && self.hears_leader()
+    }
+
+    /// Takes the consequences of a later term (§3.3).
+    fn follow_into_term(&mut self, envelope: &Envelope) {
+        let Envelope { from, to: _, term, message } = envelope;
         match message {
             // These speak of a term that nobody has entered.
             Message::RequestPreVote { .. } | Message::RequestPreVoteReply { granted: true } => (),
@@ -55,9 +73,11 @@ impl Raft {
             | Message::RequestVoteReply { .. }
             | Message::AppendEntriesReply(_)
             | Message::HeartbeatReply { .. }
+            | Message::ReadIndexReply { .. }
+            | Message::TransferLeader { .. }
             | Message::TimeoutNow => self.become_follower(*term, None),
+            Message::Propose { .. } | Message::ReadIndex { .. } => (),
         }
-        true
     }
 
     /// Hands a message of the current term (or a pre-vote for a later one) to whom it concerns.
@@ -72,16 +92,19 @@ impl Raft {
                 self.on_append_entries(from, &entries, commit);
             }
             Message::AppendEntriesReply(outcome) => self.on_append_reply(from, outcome),
-            Message::Heartbeat { commit, read } => {
+            Message::Heartbeat { commit, read, sent_at } => {
                 self.heard_from_leader(from);
-                self.on_heartbeat(from, commit, read);
+                self.on_heartbeat(from, commit, read, sent_at);
             }
-            Message::HeartbeatReply { read } => self.on_heartbeat_reply(from, read),
+            Message::HeartbeatReply { read, sent_at } => self.on_heartbeat_reply(from, read, sent_at),
             Message::TimeoutNow => self.on_timeout_now(),
             Message::InstallSnapshot { snapshot } => {
                 self.heard_from_leader(from);
                 self.on_install_snapshot(from, snapshot);
             }
+            Message::ReadIndexReply { read, index } => self.on_read_index_reply(from, read, index),
+            Message::TransferLeader { to } => self.on_transfer_leader(from, to),
+            Message::Propose { .. } | Message::ReadIndex { .. } => (),
         }
     }
 
@@ -93,6 +116,7 @@ impl Raft {
             _ => self.learn_leader(leader),
         }
         self.election_elapsed = Ticks(0);
+        self.withhold_vote();
     }
 
     fn learn_leader(&mut self, leader: NodeId) {
@@ -119,20 +143,28 @@ impl Raft {
         }
         match message {
             Message::AppendEntries { entries, commit: _ } => self.validate_append(*from, *term, entries),
-            Message::Heartbeat { commit, read: _ } => self.validate_heartbeat(*from, *term, *commit),
+            Message::Heartbeat { commit, read: _, sent_at: _ } => {
+                self.validate_heartbeat(*from, *term, *commit)
+            }
             Message::InstallSnapshot { snapshot } => self.validate_snapshot(*from, *term, snapshot.last),
             Message::AppendEntriesReply(outcome) => {
                 self.validate_member(*from)?;
                 self.validate_append_reply(*from, *term, *outcome)
             }
-            Message::HeartbeatReply { read } => {
+            Message::HeartbeatReply { read, sent_at } => {
                 self.validate_member(*from)?;
-                self.validate_confirmation(*from, *term, *read)
+                self.validate_confirmation(*from, *term, *read)?;
+                self.validate_heartbeat_reply(*from, *term, *sent_at)
             }
-            Message::RequestPreVoteReply { .. } | Message::RequestVoteReply { .. } => {
-                self.validate_member(*from)
-            }
-            Message::RequestPreVote { .. } | Message::RequestVote { .. } | Message::TimeoutNow => Ok(()),
+            Message::RequestPreVoteReply { .. }
+            | Message::RequestVoteReply { .. }
+            | Message::ReadIndexReply { .. } => self.validate_member(*from),
+            Message::RequestPreVote { .. }
+            | Message::RequestVote { .. }
+            | Message::Propose { .. }
+            | Message::ReadIndex { .. }
+            | Message::TransferLeader { .. }
+            | Message::TimeoutNow => Ok(()),
         }
     }
 
@@ -224,6 +256,20 @@ impl Raft {
                 if term == self.term() && leader.reads.last_position() < position =>
             {
                 Err(StepError::ConfirmsUnsentRead { from, position })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn validate_heartbeat_reply(
+        &self,
+        from: NodeId,
+        term: Term,
+        sent_at: Option<Ticks>,
+    ) -> Result<(), StepError> {
+        match (&self.role, sent_at) {
+            (Role::Leader(leader), Some(sent_at)) if term == self.term() && leader.clock < sent_at => {
+                Err(StepError::AnswersUnsentHeartbeat { from, sent_at, now: leader.clock })
             }
             _ => Ok(()),
         }

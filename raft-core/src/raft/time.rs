@@ -22,8 +22,12 @@ impl Raft {
             let step = self.ticks_until_timeout().map_or(left, |until| until.0.min(left));
             // Where nobody waits for the timer, it may run for any length of time.
             self.election_elapsed.0 = self.election_elapsed.0.saturating_add(step);
+            self.vote_withheld.0 = self.vote_withheld.0.saturating_sub(step);
             if let Role::Leader(leader) = &mut self.role {
                 leader.heartbeat_elapsed.0 += step;
+                if self.config.keeps_lease() {
+                    leader.clock.0 = leader.clock.0.saturating_add(step);
+                }
             }
             self.fire_due_timers();
             left -= step;
@@ -101,8 +105,8 @@ impl Raft {
             .configuration
             .voters()
             .vote_result(|voter| Some(leader.member(voter).is_some_and(|progress| progress.recently_active)));
-        for (id, progress) in &mut leader.members {
-            progress.recently_active = *id == this;
+        for (id, progress) in leader.members.iter_mut() {
+            progress.recently_active = id == this;
         }
         if active != VoteResult::Won {
             self.record(Event::QuorumLost { term: self.term() });

@@ -15,9 +15,16 @@ impl Raft {
     /// once. No command is taken meanwhile. It is given up after one election timeout.
     ///
     /// # Errors
-    /// When this replica does not lead, or the other has no vote or leads already.
+    /// When this replica does not lead and may not or cannot pass the request on, or the other has no vote or leads
+    /// already.
     pub fn transfer_leadership(&mut self, to: NodeId) -> Result<(), TransferError> {
         let leader_id = self.leader();
+        if let (Role::Follower { .. }, Some(leader), true) =
+            (&self.role, leader_id, self.config.forward_requests)
+        {
+            self.send(leader, Message::TransferLeader { to });
+            return Ok(());
+        }
         let Role::Leader(leader) = &mut self.role else {
             return Err(TransferError::NotLeader { leader: leader_id });
         };
@@ -41,6 +48,28 @@ impl Raft {
         Ok(())
     }
 
+    /// A follower was asked to hand the leadership over, or passes on that another one was.
+    pub(super) fn on_transfer_leader(&mut self, from: NodeId, to: NodeId) {
+        match (&self.role, self.leader()) {
+            (Role::Leader(_), _) => {
+                // What cannot be done is not done; nobody waits for an answer.
+                let _ = self.transfer_leadership(to);
+            }
+            (Role::Follower { .. }, Some(leader)) if leader != from && self.config.forward_requests => {
+                self.send(leader, Message::TransferLeader { to });
+            }
+            (Role::Follower { .. } | Role::PreCandidate(_) | Role::Candidate(_), _) => (),
+        }
+    }
+
+    /// Voters do not protect a leader from an election that it has asked for, and the message that asks for it may
+    /// be under way for any length of time.
+    fn void_lease(&mut self) {
+        if let Role::Leader(leader) = &mut self.role {
+            leader.lease_void = true;
+        }
+    }
+
     /// Tells `peer` to start its election, if it is to lead and holds the whole log. Whether it was told.
     pub(super) fn complete_transfer(&mut self, peer: NodeId) -> bool {
         let last = self.log.last().index;
@@ -48,6 +77,7 @@ impl Raft {
         let caught_up = leader.member(peer).map(Progress::matched) == Some(last);
         let due = leader.transferee == Some(peer) && caught_up;
         if due {
+            self.void_lease();
             self.send(peer, Message::TimeoutNow);
         }
         due

@@ -5,7 +5,10 @@ use raft_core::{
     conf_change::{enter_joint, leave_joint, simple},
 };
 
-use crate::{datadriven::Directive, wording};
+use crate::{
+    datadriven::Directive,
+    wording::{self, Standing},
+};
 
 /// What a file's directives act upon.
 #[derive(Debug, Default)]
@@ -44,7 +47,9 @@ impl Environment {
         self.configuration = next.configuration;
         let mut text = format!("{}\n", wording::configuration(&self.configuration));
         for (id, progress) in self.progress.iter() {
-            text.push_str(&wording::progress(id, progress, self.configuration.is_learner(id)));
+            let is_learner = self.configuration.is_learner(id);
+            let standing = Standing { is_learner, is_window_full: false };
+            text.push_str(&wording::progress(id, progress, standing));
         }
         text
     }

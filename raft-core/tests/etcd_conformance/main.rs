@@ -12,9 +12,12 @@
 
 mod datadriven;
 mod expectation;
+mod quote;
 mod wording;
+mod messages;
 mod quorum;
 mod confchange;
+mod interaction;
 mod suite;
 mod self_tests;
 

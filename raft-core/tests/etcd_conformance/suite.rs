@@ -11,7 +11,7 @@ use libtest_mimic::Trial;
 use crate::{
     confchange,
     datadriven::{self, Directive},
-    expectation, quorum,
+    expectation, interaction, quorum,
 };
 
 /// Where the files are.
@@ -34,6 +34,7 @@ pub(crate) fn is_required() -> bool {
 pub(crate) enum Language {
     Quorum,
     ConfChange,
+    Interaction,
 }
 
 /// A file of etcd's.
@@ -55,9 +56,11 @@ pub(crate) fn discover() -> Result<Vec<File>, String> {
     };
     let root = PathBuf::from(root);
     let mut files = Vec::new();
-    for (directory, language) in
-        [("quorum/testdata", Language::Quorum), ("confchange/testdata", Language::ConfChange)]
-    {
+    for (directory, language) in [
+        ("testdata", Language::Interaction),
+        ("quorum/testdata", Language::Quorum),
+        ("confchange/testdata", Language::ConfChange),
+    ] {
         let names = scripts(&root.join(directory))
             .map_err(|error| format!("{DIRECTORY} is {}, and {directory} in it: {error}", root.display()))?;
         if names.is_empty() {
@@ -104,10 +107,12 @@ pub(crate) fn run(text: &str, language: Language) -> Result<(), String> {
         return Err("there is no directive in it".to_owned());
     }
     let mut membership = confchange::Environment::default();
+    let mut servers = interaction::Environment::default();
     for directive in &directives {
         let actual = match language {
             Language::Quorum => quorum::run(directive),
             Language::ConfChange => membership.run(directive),
+            Language::Interaction => servers.run(directive),
         };
         let actual = actual.map_err(|problem| format!("line {}: {problem}", directive.line))?;
         judge(directive, &actual)?;

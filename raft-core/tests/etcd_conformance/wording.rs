@@ -89,8 +89,16 @@ pub(crate) fn configuration(configuration: &Configuration) -> String {
     text
 }
 
+/// What a row of a table of progress does not tell of its member.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    pub(crate) is_learner: bool,
+    pub(crate) is_window_full: bool,
+}
+
 /// One line of a table of progress.
-pub(crate) fn progress(id: NodeId, progress: &Progress, is_learner: bool) -> String {
+pub(crate) fn progress(id: NodeId, progress: &Progress, standing: Standing) -> String {
+    let Standing { is_learner, is_window_full } = standing;
     let mut text = format!(
         "{}: {} match={} next={}",
         id.number(),
@@ -112,6 +120,12 @@ pub(crate) fn progress(id: NodeId, progress: &Progress, is_learner: bool) -> Str
     }
     if !progress.is_recently_active() {
         text.push_str(" inactive");
+    }
+    if let ProgressState::Replicate(inflights) = progress.state()
+        && !inflights.is_empty()
+    {
+        let full = if is_window_full { "[full]" } else { "" };
+        write!(text, " inflight={}{full}", inflights.len()).expect("strings take everything");
     }
     text.push('\n');
     text

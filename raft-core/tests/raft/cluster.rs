@@ -8,8 +8,8 @@ use std::{
 };
 
 use raft_core::{
-    AppendOutcome, Config, Entry, EntryId, Envelope, HardState, Incarnation, LogIndex, LogSlice,
-    MemoryStorage, Message, NodeId, Payload, Raft, ReadPosition, ReadState, Recovered, RoleKind,
+    AppendOutcome, Config, Configuration, Entry, EntryId, Envelope, HardState, Incarnation, LogIndex,
+    LogSlice, MemoryStorage, Message, NodeId, Payload, Raft, ReadPosition, ReadState, Recovered, RoleKind,
     SnapshotHandle, SnapshotMeta, StepError, Storage, Term, Ticks, Write,
 };
 
@@ -66,6 +66,23 @@ impl Cluster {
     /// A cluster of servers in `term` that have not voted, with logs whose entries have these terms.
     pub(crate) fn with_logs(term: u64, logs: &[&[u64]], configure: impl Fn(&mut Config)) -> Self {
         let size = logs.len() as u64;
+        let configuration = Configuration::of_voters((1..=size).map(node));
+        Self::with(&configuration, term, logs, configure)
+    }
+
+    /// A new cluster of so many servers, with this configuration.
+    pub(crate) fn founded(size: u64, configuration: &Configuration, configure: impl Fn(&mut Config)) -> Self {
+        let empty: Vec<&[u64]> = (0..size).map(|_| [].as_slice()).collect();
+        Self::with(configuration, 0, &empty, configure)
+    }
+
+    fn with(
+        configuration: &Configuration,
+        term: u64,
+        logs: &[&[u64]],
+        configure: impl Fn(&mut Config),
+    ) -> Self {
+        let size = logs.len() as u64;
         let snapshots = Snapshots::default();
         let servers = (1..=size).zip(logs).map(|(id, log)| {
             let mut config = Config::new(node(id));
@@ -73,7 +90,8 @@ impl Cluster {
             let recovered = Recovered {
                 hard_state: HardState::recovered(Term(term), None),
                 log: slice(EntryId::ORIGIN, log),
-                ..Recovered::founding((1..=size).map(node))
+                configuration: configuration.clone(),
+                ..Recovered::founding([])
             };
             (id, Server::new(config, recovered, Rc::clone(&snapshots)))
         });
@@ -161,7 +179,8 @@ impl Cluster {
 
     /// Has the leader append a command.
     pub(crate) fn propose(&mut self, id: u64, command: &'static str) -> EntryId {
-        self.act(id, |raft| raft.propose(command.into())).expect("it leads")
+        let proposed = self.act(id, |raft| raft.propose(command.into())).expect("it leads");
+        proposed.id().expect("it is not passed on")
     }
 
     /// Lets time go by for one server. Whenever it wants an election timeout, it gets the shortest.
@@ -247,6 +266,13 @@ impl Cluster {
         let mut sent = server.flush();
         sent.extend(server.do_outputs());
         self.post(sent);
+    }
+
+    /// Keeps what a snapshot that is made up holds. Returns its handle.
+    pub(crate) fn keep_bytes(&mut self, applied: Vec<(EntryId, Payload)>) -> u64 {
+        let server = self.servers.values().next().expect("a cluster has servers");
+        server.snapshots.borrow_mut().push(applied);
+        server.snapshots.borrow().len() as u64 - 1
     }
 
     /// Takes a snapshot of all that the server has applied.
@@ -342,8 +368,8 @@ impl Server {
         let handle = SnapshotHandle(self.snapshots.borrow().len() as u64);
         self.snapshots.borrow_mut().push(self.applied.clone());
         let snapshot = SnapshotMeta { last, configuration, handle };
-        self.disk.keep_snapshot(snapshot.clone());
         raft.snapshot_available(snapshot.clone()).expect("a later snapshot of what is applied");
+        self.disk.keep_snapshot(snapshot.clone());
         snapshot
     }
 
@@ -418,11 +444,11 @@ pub(crate) fn pre_vote(granted: bool) -> Message {
 }
 
 pub(crate) fn heartbeat(commit: u64, read: Option<u64>) -> Message {
-    Message::Heartbeat { commit: LogIndex(commit), read: read.map(ReadPosition) }
+    Message::Heartbeat { commit: LogIndex(commit), read: read.map(ReadPosition), sent_at: None }
 }
 
 pub(crate) fn heartbeat_reply(read: Option<u64>) -> Message {
-    Message::HeartbeatReply { read: read.map(ReadPosition) }
+    Message::HeartbeatReply { read: read.map(ReadPosition), sent_at: None }
 }
 
 /// A number of ticks.

@@ -1,6 +1,6 @@
 //! How entries flow from a leader to one follower: probing, streaming, and the way back after a loss.
 
-use raft_core::{ByteCount, Config, LogIndex, Message, Progress, ProgressState};
+use raft_core::{ByteCount, Config, LogIndex, Message, Progress, ProgressState, ReportError};
 
 use crate::cluster::{
     Cluster, append, at, envelope, heartbeat, heartbeat_reply, matched, mismatched, node, plain, vote,
@@ -196,6 +196,27 @@ mod losses {
         cluster.settle();
         assert_eq!(cluster.log(2), [1, 1, 1]);
         assert!(!is_probing(&cluster, 2));
+    }
+
+    /// The driver knows it at once, an answer to a heartbeat tells it later.
+    #[test]
+    fn a_peer_that_cannot_be_reached_is_probed_from_what_it_has_acknowledged() {
+        let mut cluster = settled_leader(|_| ());
+        cluster.propose(1, "1@2");
+        cluster.mail.clear();
+        assert_eq!(progress(&cluster, 2).next(), LogIndex(3));
+        cluster.act(1, |raft| raft.report_unreachable(node(2))).expect("it follows");
+        assert!(is_probing(&cluster, 2) && progress(&cluster, 2).next() == LogIndex(2));
+        let report = |cluster: &mut Cluster, id: u64, peer| {
+            cluster.act(id, |raft| raft.report_unreachable(node(peer)))
+        };
+        for stranger in [1, 9] {
+            let no_member = ReportError::NoMember { peer: node(stranger) };
+            assert_eq!(report(&mut cluster, 1, stranger), Err(no_member));
+        }
+        cluster.settle();
+        let not_leader = ReportError::NotLeader { leader: cluster.raft(2).leader() };
+        assert_eq!(report(&mut cluster, 2, 3), Err(not_leader));
     }
 
     #[test]

@@ -9,8 +9,10 @@ mod repetition;
 mod transfer;
 mod disruption;
 mod compaction;
+mod configurations;
 mod check_quorum;
 mod reads;
+mod leases;
 mod pre_votes;
 mod parallel_writes;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use raft_core::{
     AppendOutcome, ByteCount, EntryId, Envelope, LogIndex, LogSlice, Message, Payload, Progress,
-    ProgressState, Raft, ReadId, ReadState, RoleKind, SnapshotOutcome, Term,
+    ProgressState, Raft, ReadId, ReadMode, ReadState, RoleKind, SnapshotOutcome, Term,
 };
 
 use crate::cluster::{Cluster, node, ticks};
@@ -110,7 +110,7 @@ impl Truth {
                     assert!(least <= index, "{id} answers a read with {index}, behind {least}");
                     self.reads_answered += 1;
                 }
-                ReadState::Lost { id: read } => {
+                ReadState::Lost { id: read, reason: _ } => {
                     self.reads.remove(&(id, read)).expect("a read that was asked, answered once");
                 }
             }
@@ -149,10 +149,15 @@ fn check_promises(cluster: &Cluster, sent_from: usize) {
 fn check_promise(cluster: &Cluster, Envelope { from, to, term, message }: &Envelope) {
     let disk = cluster.disk(from.number());
     let (disk_term, disk_vote) = (disk.hard_state.term(), disk.hard_state.vote());
-    let is_about_next_term =
-        matches!(message, Message::RequestPreVote { .. } | Message::RequestPreVoteReply { granted: true });
+    let promises_no_term = matches!(
+        message,
+        Message::RequestPreVote { .. }
+            | Message::RequestPreVoteReply { granted: true }
+            | Message::Propose { .. }
+            | Message::ReadIndex { .. }
+    );
     assert!(
-        is_about_next_term || *term <= disk_term,
+        promises_no_term || *term <= disk_term,
         "{from} sends {message:?} in {term}, durable is {disk_term}"
     );
     match message {
@@ -185,13 +190,20 @@ impl Run {
     fn new(seed: u64) -> Self {
         let mut dice = Dice(seed);
         let size = 3 + dice.roll(3);
-        let [pre_vote, check_quorum, apply_early, tiny] = [0; 4].map(|_| dice.percent(50));
+        let [pre_vote, check_quorum, apply_early, tiny, forward, lease] = [0; 6].map(|_| dice.percent(50));
         let mut cluster = Cluster::configured(size, |config| {
             (config.pre_vote, config.check_quorum) = (pre_vote, check_quorum);
             config.apply_before_durable = apply_early;
+            config.forward_requests = forward;
+            if lease && check_quorum {
+                // The clocks of these servers differ as much as the dice will have it.
+                config.read_mode = ReadMode::Lease { margin: ticks(0) };
+            }
             if tiny {
                 config.max_message_bytes = ByteCount(0);
                 config.max_inflight_messages = 1;
+                config.max_applying_bytes = ByteCount(1);
+                config.max_uncommitted_bytes = ByteCount(1);
             }
         });
         for id in 1..=size {
@@ -287,7 +299,7 @@ impl Run {
     fn compact(&mut self, id: u64) {
         let raft = self.cluster.raft(id);
         let known = raft.snapshot().map_or(LogIndex(0), |snapshot| snapshot.last.index);
-        if known < raft.applied() && raft.base().index <= raft.applied() {
+        if known < raft.applied() && raft.applied() <= self.cluster.disk(id).log.last().index {
             let last = self.cluster.take_snapshot(id).last.index.0;
             let to = last.saturating_sub(self.dice.roll(4));
             if self.cluster.raft(id).base().index.0 < to {

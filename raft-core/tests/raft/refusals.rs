@@ -3,7 +3,7 @@
 
 use raft_core::{
     ByteCount, CampaignError, Config, ConfigError, Configuration, Entry, EntryId, Envelope, HardState,
-    Incarnation, LogIndex, LogSlice, Message, Payload, ProposeError, Raft, ReadPosition, Recovered,
+    Incarnation, LogIndex, LogSlice, Message, Payload, ProposeError, Proposed, Raft, ReadPosition, Recovered,
     SnapshotHandle, SnapshotMeta, StartError, StepError, Term,
 };
 
@@ -111,7 +111,7 @@ fn only_the_leader_takes_commands() {
     cluster.elect(1);
     let mut propose = |id| cluster.act(id, |raft| raft.propose("x".into()));
     assert_eq!(propose(2), Err(ProposeError::NotLeader { leader: Some(node(1)) }));
-    assert_eq!(propose(1), Ok(at(1, 2)));
+    assert_eq!(propose(1), Ok(Proposed::Appended(at(1, 2))));
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Twist for AppliesOnAppend {
         let appended = outputs.writes.iter().filter_map(|write| write.entries.as_ref());
         outputs.committed.extend(appended.flat_map(LogSlice::iter).map(|(id, entry)| {
             let command = match &entry.payload {
-                Payload::Noop => None,
+                Payload::Noop | Payload::ConfChange(_) => None,
                 Payload::Command(command) => Some(command.clone()),
             };
             Committed { id, command }

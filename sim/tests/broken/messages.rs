@@ -61,7 +61,7 @@ impl Twist for ChangesCommands {
         }
         let changed = entries.entries().iter().map(|Entry { term, payload }| {
             let payload = match payload {
-                Payload::Noop => Payload::Noop,
+                Payload::Noop | Payload::ConfChange(_) => payload.clone(),
                 Payload::Command(command) => Payload::Command(Bytes::from([command, &[0][..]].concat())),
             };
             Entry { term: *term, payload }

@@ -155,7 +155,10 @@ fn a_snapshot_is_acknowledged_once_it_is_durable() {
     assert_eq!(pending_snapshot(&cluster), Some(3), "no answer has come");
     let refused = cluster.act(3, Raft::campaign);
     assert_eq!(refused, Err(CampaignError::Restoring { snapshot: at(1, 3) }));
+    cluster.act(3, |raft| raft.set_election_timeout(ticks(10))).expect("it is in range");
     assert_eq!(cluster.raft(3).ticks_until_timeout(), None);
+    cluster.tell(3, 1, 1, Message::TimeoutNow);
+    assert_eq!((cluster.raft(3).role(), cluster.raft(3).term()), (RoleKind::Follower, Term(1)));
     while !cluster.writes(3).is_empty() {
         cluster.flush(3);
     }
@@ -277,7 +280,7 @@ fn what_makes_no_sense_is_refused() {
         let outdated = |given| Err(SnapshotError::Outdated { given, known: at(1, 3) });
         assert_eq!(offer(raft, at(1, 3)), outdated(at(1, 3)));
         assert_eq!(offer(raft, at(1, 2)), outdated(at(1, 2)));
-        let not_applied = SnapshotError::NotApplied { given: at(1, 4), applied: LogIndex(3) };
+        let not_applied = SnapshotError::NotHandedOut { given: at(1, 4), handed_out: LogIndex(3) };
         assert_eq!(offer(raft, at(1, 4)), Err(not_applied));
         let not_covered = CompactError::NotCovered { given: LogIndex(4), covered: LogIndex(3) };
         assert_eq!(raft.compact(LogIndex(4)), Err(not_covered));

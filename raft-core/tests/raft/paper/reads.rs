@@ -1,7 +1,7 @@
 //! §6.4: reads without an entry in the log.
 
 use super::*;
-use raft_core::{ReadError, ReadId, ReadState};
+use raft_core::{ReadError, ReadId, ReadLoss, ReadState};
 
 const fn confirmed(read: u64, index: u64) -> ReadState {
     ReadState::Confirmed { id: ReadId(read), index: LogIndex(index) }
@@ -115,7 +115,7 @@ fn reads_are_lost_with_the_leadership() {
     read(&mut cluster);
     read(&mut cluster);
     cluster.tell(1, 2, 2, stale_term());
-    let lost = [1, 2].map(|read| ReadState::Lost { id: ReadId(read) });
+    let lost = [1, 2].map(|read| ReadState::Lost { id: ReadId(read), reason: ReadLoss::SteppedDown });
     assert_eq!(cluster.take_reads(1), lost);
 }
 

@@ -1,0 +1,105 @@
+//! Commands on their way into the log (§3.5, §6.2).
+
+use bytes::Bytes;
+
+use super::Raft;
+use crate::{
+    entry::Payload,
+    error::ProposeError,
+    id::{ByteCount, EntryId, NodeId},
+    message::{Envelope, Message},
+    role::{Leader, Role},
+};
+
+/// What became of a proposal for the time being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proposed {
+    /// It stands in this leader's log. It is committed once an entry with this very id is handed out to be applied, and
+    /// will never be if another one is handed out at that index.
+    Appended(EntryId),
+    /// It was sent to the leader, as the [settings](crate::Config::forward_proposals) allow. It may get lost, or be
+    /// appended twice.
+    Forwarded {
+        /// Who leads, as far as is known.
+        to: NodeId,
+    },
+}
+
+impl Proposed {
+    /// Where it stands, if it is in this replica's log.
+    pub fn id(self) -> Option<EntryId> {
+        match self {
+            Self::Appended(id) => Some(id),
+            Self::Forwarded { to: _ } => None,
+        }
+    }
+}
+
+impl Raft {
+    /// Appends a command to the log and starts to replicate it.
+    ///
+    /// # Errors
+    /// When this replica does not lead, and may not or cannot pass the command on; when it is about to stop leading; or
+    /// when too much is waiting to be committed. The command has had no effect and never will.
+    pub fn propose(&mut self, command: Bytes) -> Result<Proposed, ProposeError> {
+        self.propose_payload(Payload::Command(command))
+    }
+
+    /// Appends an entry, or passes it on to the leader.
+    pub(super) fn propose_payload(&mut self, payload: Payload) -> Result<Proposed, ProposeError> {
+        match (&self.role, self.leader()) {
+            (Role::Leader(_), _) => self.append_proposal(payload).map(Proposed::Appended),
+            (Role::Follower { .. }, Some(to)) if self.config.forward_proposals => {
+                self.send(to, Message::Propose { payload });
+                Ok(Proposed::Forwarded { to })
+            }
+            (Role::Follower { .. } | Role::PreCandidate(_) | Role::Candidate(_), leader) => {
+                Err(ProposeError::NotLeader { leader })
+            }
+        }
+    }
+
+    /// Takes a proposal that was passed on, or passes it on once more in the name of whoever made it.
+    pub(super) fn on_propose(&mut self, from: NodeId, payload: Payload) -> Result<(), ProposeError> {
+        let leader = self.leader();
+        match (&self.role, leader) {
+            (Role::Follower { .. }, Some(to)) if self.config.forward_proposals => {
+                let message = Message::Propose { payload };
+                self.messages.push(Envelope { from, to, term: self.term(), message });
+                Ok(())
+            }
+            _ => self.propose_payload(payload).map(|_| ()),
+        }
+    }
+
+    fn append_proposal(&mut self, payload: Payload) -> Result<EntryId, ProposeError> {
+        let Role::Leader(leader) = &self.role else {
+            return Err(ProposeError::NotLeader { leader: self.leader() });
+        };
+        let Leader { transferee, uncommitted_bytes, members, .. } = leader;
+        if let Some(to) = *transferee {
+            return Err(ProposeError::Transferring { to });
+        }
+        if members.row(self.config.id).is_none() {
+            return Err(ProposeError::NotMember { id: self.config.id });
+        }
+        let payload = self.validate_proposal(payload)?;
+        let size = payload.size();
+        let (used, quota) = (*uncommitted_bytes, self.config.max_uncommitted_bytes);
+        let total = ByteCount(used.0.saturating_add(size.0));
+        // What is empty must always pass: without the first entry of its term a leader could commit nothing.
+        if used != ByteCount(0) && size != ByteCount(0) && quota < total {
+            return Err(ProposeError::QuotaExceeded { used, quota });
+        }
+        let is_change = matches!(payload, Payload::ConfChange(_));
+        let id = self.append_own(payload);
+        if is_change {
+            self.note_pending_change();
+        }
+        if let Role::Leader(leader) = &mut self.role {
+            leader.uncommitted_bytes = total;
+        }
+        self.broadcast_append();
+        Ok(id)
+    }
+}
