@@ -8,7 +8,7 @@
 //!   starts with that does not know its cluster yet.
 //! - A half of a joint configuration has a voter at least.
 
-use alloc::collections::BTreeSet;
+use alloc::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     id::NodeId,
@@ -20,6 +20,13 @@ use crate::{
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "RawConfiguration", into = "RawConfiguration"))]
 pub struct Configuration {
+    /// Shared by its copies: snapshots and messages carry one.
+    parts: Arc<Parts>,
+}
+
+/// What a configuration consists of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Parts {
     voters: Voters,
     learners: BTreeSet<NodeId>,
     /// Empty unless joint.
@@ -49,50 +56,51 @@ impl Configuration {
         learners_next: BTreeSet<NodeId>,
         leave: Option<Leave>,
     ) -> Result<Self, ConfigurationError> {
-        let configuration = Self { voters, learners, learners_next, leave };
-        configuration.validate()?;
-        Ok(configuration)
+        let parts = Parts { voters, learners, learners_next, leave };
+        parts.validate()?;
+        Ok(Self { parts: Arc::new(parts) })
     }
 
     /// The configuration in which these servers vote, and there is nobody else.
     pub fn of_voters(voters: impl IntoIterator<Item = NodeId>) -> Self {
-        Self { voters: voters.into_iter().collect::<Majority>().into(), ..Self::default() }
+        let voters = voters.into_iter().collect::<Majority>().into();
+        Self { parts: Arc::new(Parts { voters, ..Parts::default() }) }
     }
 
     /// Who decides.
     pub fn voters(&self) -> &Voters {
-        &self.voters
+        &self.parts.voters
     }
 
     /// Who receives the log and has no vote.
     pub fn learners(&self) -> &BTreeSet<NodeId> {
-        &self.learners
+        &self.parts.learners
     }
 
     /// Who is to be a learner when the joint configuration is left. Until then their votes are needed in the
     /// outgoing half (§4.3).
     pub fn learners_next(&self) -> &BTreeSet<NodeId> {
-        &self.learners_next
+        &self.parts.learners_next
     }
 
     /// How this joint configuration ends; `None` if it is not joint.
     pub fn leave(&self) -> Option<Leave> {
-        self.leave
+        self.parts.leave
     }
 
     /// Whether two majorities must agree (§4.3).
     pub fn is_joint(&self) -> bool {
-        self.leave.is_some()
+        self.parts.leave.is_some()
     }
 
     /// Whether `node` votes, in either half.
     pub fn is_voter(&self, node: NodeId) -> bool {
-        self.voters.contains(node)
+        self.parts.voters.contains(node)
     }
 
     /// Whether `node` is a learner now. One that is about to become a learner is a voter still.
     pub fn is_learner(&self, node: NodeId) -> bool {
-        self.learners.contains(&node)
+        self.parts.learners.contains(&node)
     }
 
     /// Whether `node` is a member in any capacity.
@@ -102,9 +110,11 @@ impl Configuration {
 
     /// Every member once, by ascending id.
     pub fn members(&self) -> BTreeSet<NodeId> {
-        self.voters.iter().chain(self.learners.iter().copied()).collect()
+        self.parts.voters.iter().chain(self.parts.learners.iter().copied()).collect()
     }
+}
 
+impl Parts {
     fn validate(&self) -> Result<(), ConfigurationError> {
         let Self { voters, learners, learners_next, leave } = self;
         let incoming = voters.incoming();
@@ -184,7 +194,7 @@ impl TryFrom<RawConfiguration> for Configuration {
 #[cfg(feature = "serde")]
 impl From<Configuration> for RawConfiguration {
     fn from(configuration: Configuration) -> Self {
-        let Configuration { voters, learners, learners_next, leave } = configuration;
+        let Parts { voters, learners, learners_next, leave } = Arc::unwrap_or_clone(configuration.parts);
         Self { voters, learners, learners_next, leave }
     }
 }

@@ -1,6 +1,6 @@
 //! Log entries, and runs of them that are contiguous by construction.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::ops::Range;
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ pub enum Payload {
     /// A command of the application, opaque to the core.
     Command(Bytes),
     /// A change of members, for the core as well as for the application (§4).
-    ConfChange(ConfChange),
+    ConfChange(Box<ConfChange>),
 }
 
 impl Payload {
@@ -77,7 +77,8 @@ impl Entry {
 #[cfg_attr(feature = "serde", serde(try_from = "RawLogSlice", into = "RawLogSlice"))]
 pub struct LogSlice {
     prev: EntryId,
-    entries: Arc<[Entry]>,
+    /// None if there never were any: a message without entries needs no memory.
+    entries: Option<Arc<[Entry]>>,
     range: Range<usize>,
 }
 
@@ -100,18 +101,20 @@ impl LogSlice {
             term = entry.term;
         }
         let range = 0..entries.len();
-        Ok(Self { prev, entries: entries.into(), range })
+        let entries = (!entries.is_empty()).then(|| entries.into());
+        Ok(Self { prev, entries, range })
     }
 
     /// A piece of a log, whose order the log vouches for.
-    pub(crate) fn of_log(prev: EntryId, entries: Arc<[Entry]>) -> Self {
+    pub(crate) fn of_log(prev: EntryId, entries: &[Entry]) -> Self {
         let range = 0..entries.len();
+        let entries = (!entries.is_empty()).then(|| entries.into());
         Self { prev, entries, range }
     }
 
     /// No entries, standing behind `prev`.
     pub fn empty(prev: EntryId) -> Self {
-        Self { prev, entries: Arc::new([]), range: 0..0 }
+        Self { prev, entries: None, range: 0..0 }
     }
 
     /// The entry that the first one follows.
@@ -142,7 +145,7 @@ impl LogSlice {
 
     /// The entries in order.
     pub fn entries(&self) -> &[Entry] {
-        &self.entries[self.range.clone()]
+        self.entries.as_ref().map_or(&[], |entries| &entries[self.range.clone()])
     }
 
     /// The entries with their ids.
@@ -162,7 +165,14 @@ impl LogSlice {
         }
         let term = self.entries().get(skip - 1)?.term;
         let range = self.range.start + skip..self.range.end;
-        Some(Self { prev: EntryId { term, index }, entries: Arc::clone(&self.entries), range })
+        Some(Self { prev: EntryId { term, index }, entries: self.entries.clone(), range })
+    }
+
+    /// So many entries behind `index`, if they all lie within the slice.
+    pub(crate) fn part(&self, index: LogIndex, count: usize) -> Option<Self> {
+        let rest = self.after(index)?;
+        let range = rest.range.start..rest.range.start + count;
+        (range.end <= rest.range.end).then_some(Self { range, ..rest })
     }
 }
 

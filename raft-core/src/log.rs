@@ -6,7 +6,7 @@
 //! A log whose beginning was compacted begins behind its `base`. It was replaced by a snapshot as long as `durable`
 //! lies before `base`: until the snapshot is durable nothing is applied and nothing is known to be kept.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::vec::Vec;
 
 use crate::{
     digest::{self, Digest},
@@ -33,7 +33,21 @@ pub(crate) struct Log {
     handed_out: LogIndex,
     applied: LogIndex,
     applying: Applying,
+    recent: Recent,
 }
+
+/// The run of entries of this log that was last taken in or handed out: whoever wants the same ones next, another
+/// follower or the storage, shares it. It decides nothing, so two logs are equal whatever it is.
+#[derive(Clone, Debug)]
+struct Recent(LogSlice);
+
+impl PartialEq for Recent {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Recent {}
 
 /// How much the state machine has been handed out and not yet applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +86,7 @@ impl Log {
             handed_out: applied,
             applied,
             applying: Applying::default(),
+            recent: Recent(LogSlice::empty(base)),
         };
         for entry in recovered.entries() {
             log.push(entry.clone());
@@ -182,10 +197,11 @@ impl Log {
         if replaced {
             self.truncate(kept);
         }
-        let new = slice.after(kept);
-        for entry in new.iter().flat_map(LogSlice::entries) {
+        let new = slice.after(kept).unwrap_or_else(|| panic!("{kept} is not in {slice:?}"));
+        for entry in new.entries() {
             self.push(entry.clone());
         }
+        self.recent = Recent(new);
         if replaced { Appended::Replaced { kept } } else { Appended::Extended }
     }
 
@@ -199,6 +215,7 @@ impl Log {
         let count = self.count_up_to(kept);
         self.entries.truncate(count);
         self.chain.truncate(count);
+        self.recent = Recent(LogSlice::empty(self.last()));
         self.written = self.written.min(kept);
         self.durable = self.durable.min(kept);
     }
@@ -209,6 +226,8 @@ impl Log {
         let Some(term) = self.term(index) else { return };
         let count = self.count_up_to(index);
         self.base = EntryId { term, index };
+        // It would keep alive what is to be forgotten.
+        self.recent = Recent(LogSlice::empty(self.base));
         self.entries.drain(..count);
         self.chain_base = self.chain.drain(..count).next_back().unwrap_or(self.chain_base);
     }
@@ -226,6 +245,7 @@ impl Log {
             handed_out: _,
             applied: _,
             applying: _,
+            recent,
         } = self;
         assert!(*commit < snapshot.index, "a snapshot up to {snapshot} goes back behind commit {commit}");
         *durable = (*durable).min(*commit);
@@ -233,6 +253,7 @@ impl Log {
         entries.clear();
         chain.clear();
         *chain_base = 0;
+        *recent = Recent(LogSlice::empty(snapshot));
         *written = snapshot.index;
         *commit = snapshot.index;
     }
@@ -269,7 +290,7 @@ impl Log {
 
     /// The entries behind `index`, as many as fit in `limit`, but at least one if there is any. `None` if that
     /// part of the log is not kept.
-    pub(crate) fn slice_after(&self, index: LogIndex, limit: ByteCount) -> Option<LogSlice> {
+    pub(crate) fn slice_after(&mut self, index: LogIndex, limit: ByteCount) -> Option<LogSlice> {
         let prev = EntryId { term: self.term(index)?, index };
         let rest = &self.entries[self.count_up_to(index)..];
         let mut size = 0u64;
@@ -278,21 +299,35 @@ impl Log {
             size <= limit.0
         });
         let count = fitting.count().max(1).min(rest.len());
-        Some(LogSlice::of_log(prev, Arc::from(&rest[..count])))
+        Some(self.share(prev, count))
+    }
+
+    /// So many entries behind `prev`, which are all in the log.
+    fn share(&mut self, prev: EntryId, count: usize) -> LogSlice {
+        if count == 0 {
+            return LogSlice::empty(prev);
+        }
+        if let Some(slice) = self.recent.0.part(prev.index, count) {
+            return slice;
+        }
+        let begin = self.count_up_to(prev.index);
+        let slice = LogSlice::of_log(prev, &self.entries[begin..begin + count]);
+        self.recent = Recent(slice.clone());
+        slice
     }
 
     /// All of it.
     pub(crate) fn whole(&self) -> LogSlice {
-        LogSlice::of_log(self.base, Arc::from(self.entries.as_slice()))
+        LogSlice::of_log(self.base, &self.entries)
     }
 
-    fn slice_between(&self, after: LogIndex, last: LogIndex) -> Option<LogSlice> {
+    fn slice_between(&mut self, after: LogIndex, last: LogIndex) -> Option<LogSlice> {
         if last <= after {
             return None;
         }
         let term = self.term(after)?;
-        let entries = &self.entries[self.count_up_to(after)..self.count_up_to(last)];
-        Some(LogSlice::of_log(EntryId { term, index: after }, Arc::from(entries)))
+        let count = self.count_up_to(last) - self.count_up_to(after);
+        Some(self.share(EntryId { term, index: after }, count))
     }
 
     /// Hands out what storage has not been given yet.
@@ -406,6 +441,8 @@ impl Log {
         assert!(self.durable <= self.written, "durable {} of {}", self.durable, self.written);
         assert!(self.written <= last, "written {} of {last}", self.written);
         assert_eq!(self.entries.len(), self.chain.len(), "a hash for every entry");
+        let recent = self.recent.0.last();
+        assert!(self.recent.0.is_empty() || self.holds(recent), "{recent} is shared and not in the log");
     }
 
     pub(crate) fn digest(&self, digest: &mut Digest) {
@@ -420,6 +457,7 @@ impl Log {
             handed_out,
             applied,
             applying: Applying { bytes, paused },
+            recent: _,
         } = self;
         digest.entry_id(*base);
         digest.number(entries.len() as u64);
@@ -539,9 +577,26 @@ mod tests {
     }
 
     #[test]
+    fn entries_are_shared_by_all_who_want_the_same_ones_and_never_after_they_were_replaced() {
+        let shares = |left: &LogSlice, right: &LogSlice| core::ptr::eq(left.entries(), right.entries());
+        let mut log = log(&[]);
+        for _ in 0..2 {
+            log.push(Entry { term: Term(1), payload: Payload::Noop });
+        }
+        let sent = log.slice_after(LogIndex(0), ByteCount::UNLIMITED).expect("it is kept");
+        assert!(shares(&sent, &log.slice_after(LogIndex(0), ByteCount::UNLIMITED).expect("it is kept")));
+        assert!(shares(&sent, &log.take_unwritten().expect("all of it")));
+        let received = slice(at(1, 1), &[2, 2]);
+        assert_eq!(log.append(&received), Appended::Replaced { kept: LogIndex(1) });
+        assert!(shares(&received, &log.take_unwritten().expect("what was received")));
+        assert_eq!(log.slice_after(LogIndex(1), ByteCount::UNLIMITED), Some(received));
+        assert_eq!(terms(&log), [1, 2, 2]);
+    }
+
+    #[test]
     fn a_slice_holds_what_fits_and_one_entry_in_any_case() {
-        let log = log(&[1, 1, 1]); // of 8 bytes each
-        let lengths = |after: u64| {
+        let mut log = log(&[1, 1, 1]); // of 8 bytes each
+        let mut lengths = |after: u64| {
             [0, 8, 15, 16, u64::MAX]
                 .map(|limit| log.slice_after(LogIndex(after), ByteCount(limit)).expect("it is kept").len())
         };

@@ -56,14 +56,17 @@ pub fn handle_ready<S: Storage>(
 ) -> Result<Vec<ReadState>, S::Error> {
     let mut reads = Vec::new();
     while let Some(ready) = raft.ready() {
-        ready.messages.into_iter().for_each(&mut send);
+        let mut messages = ready.messages;
+        messages.drain(..).for_each(&mut send);
+        raft.recycle(messages);
         if let Some(write) = ready.write {
             storage.persist(&write)?;
             if let Some(snapshot) = write.snapshot() {
                 apply(Apply::Snapshot(snapshot));
             }
-            let durable = write.durable();
-            durable.messages.into_iter().for_each(&mut send);
+            let mut durable = write.durable();
+            durable.messages.drain(..).for_each(&mut send);
+            raft.recycle(durable.messages);
             raft.on_persisted(durable.receipt).expect("writes are acknowledged one by one, in order");
         }
         if let Some(committed) = ready.committed {

@@ -298,6 +298,13 @@ impl Writes {
         self.hard_state_dirty || self.under_way.iter().any(|write| write.has_hard_state)
     }
 
+    /// Takes an empty list to gather messages in.
+    pub(crate) fn recycle(&mut self, messages: Vec<Envelope>) {
+        if self.gated.capacity() == 0 {
+            self.gated = messages;
+        }
+    }
+
     /// Keeps a message for the next write.
     pub(crate) fn gate(&mut self, envelope: Envelope) {
         self.gated.push(envelope);

@@ -1,5 +1,7 @@
 //! What leaves a replica, and what comes back when it is done.
 
+use alloc::vec::Vec;
+
 use super::Raft;
 use crate::{
     config::WriteRules,
@@ -98,6 +100,17 @@ impl Raft {
             reads: core::mem::take(&mut self.read_states),
             soft_state: soft_state_changed.then_some(soft_state),
         })
+    }
+
+    /// Gives a list of messages back when they have been sent, so that the next ones need no memory of their own. Nobody
+    /// has to.
+    pub fn recycle(&mut self, mut messages: Vec<Envelope>) {
+        messages.clear();
+        if self.messages.capacity() == 0 {
+            self.messages = messages;
+        } else {
+            self.writes.recycle(messages);
+        }
     }
 
     /// A write is durable. It may be what a candidate's own vote or a leader's commit waited for.
