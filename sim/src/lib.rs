@@ -22,8 +22,8 @@
 //! What a cluster lives in: [`time`], [`chance`] (everything undetermined is decided at one door), [`network`], [`disk`],
 //! [`clock`]. What it is judged by: [`audit`] (reading disks without trusting whoever wrote them), [`kv`], [`history`],
 //! [`linearizability`], [`client`]. Then [`program`] (what runs on a machine), [`checks`], [`trace`], and the [`tank`] itself.
-//! On top of it, random runs: [`storm`] (faults), [`swarm`] (what is drawn from a seed), [`run`], [`explore`], and the [`harness`] for tests; and
-//! scripted ones: [`scenario`].
+//! On top of it, random runs: [`storm`] (faults), [`swarm`] (what is drawn from a seed), [`run`], [`explore`], and the [`harness`] for tests (with the feature `proptest` also
+//! `strategies`); and //! scripted ones: [`scenario`].
 
 pub use wavetank_process as process;
 
@@ -48,4 +48,6 @@ pub mod swarm;
 pub mod run;
 pub mod explore;
 pub mod harness;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 pub mod scenario;

@@ -100,12 +100,26 @@ pub struct FailedRun {
     pub options: RunOptions,
     /// How it ended, with its whole trace.
     pub report: Report,
-    /// How many seeds passed before; `None` if this one was asked for alone.
-    pub passed: Option<u64>,
+    /// Where its configuration and its seed come from.
+    pub origin: Origin,
     /// The test.
     pub place: Place,
     /// The file with the trace.
     pub trace_file: TraceFile,
+}
+
+/// Where the configuration and the seed of a run come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was found among others, and the seed stands for both.
+    Explored {
+        /// How many of the others passed.
+        passed: u64,
+    },
+    /// It was asked for by its seed, which stands for both.
+    Replayed,
+    /// Both were handed in.
+    Given,
 }
 
 /// What became of the file with the trace.
@@ -135,7 +149,7 @@ impl FailedRun {
         options: RunOptions,
         seed: u64,
         report: Report,
-        passed: Option<u64>,
+        origin: Origin,
         place: Place,
     ) -> Self {
         Self {
@@ -143,7 +157,7 @@ impl FailedRun {
             seed,
             options,
             report,
-            passed,
+            origin,
             place,
             trace_file: TraceFile::None,
         }
@@ -157,9 +171,12 @@ impl FailedRun {
         }
     }
 
-    /// The command that runs it again and shows its trace.
+    /// How it is run again and its trace shown.
     pub fn replay_command(&self) -> String {
-        self.place.replay_command(self.seed)
+        match self.origin {
+            Origin::Explored { .. } | Origin::Replayed => self.place.replay_command(self.seed),
+            Origin::Given => format!("call `run_one` with the same configuration and the seed {}", self.seed),
+        }
     }
 
     /// Writes the whole trace to a file of this directory, or the usual one. What goes wrong there is told with the
@@ -208,10 +225,10 @@ impl FailedRun {
         let event = self.violation().map_or(*events, |violation| violation.event);
         writeln!(f, "after event {event}, {} of virtual time, in this run:", Time::ZERO + *virtual_time)?;
         writeln!(f, "  {}", describe(&self.options))?;
-        if let Some(passed) = self.passed {
-            writeln!(f, "  {passed} other seeds passed before it was found")?;
+        match self.origin {
+            Origin::Explored { passed } => writeln!(f, "  {passed} other seeds passed until it was found"),
+            Origin::Replayed | Origin::Given => Ok(()),
         }
-        Ok(())
     }
 
     fn write_tail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
