@@ -51,3 +51,8 @@ pub mod harness;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 pub mod scenario;
+
+/// What the README shows in Rust compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

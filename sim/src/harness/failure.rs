@@ -261,8 +261,9 @@ impl fmt::Display for FailedRun {
     }
 }
 
+/// A line of the trace as one line of no great length: words of others may have several.
 fn shortened(line: &Line) -> String {
-    let text = line.to_string();
+    let text = line.to_string().replace('\n', " ");
     match text.char_indices().nth(SHOWN_CHARACTERS) {
         Some((end, _)) => format!("{} …", &text[..end]),
         None => text,
@@ -276,21 +277,21 @@ pub(super) fn describe(options: &RunOptions) -> String {
     let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers } = faults;
     let on = |on: bool| if on { "on" } else { "off" };
     let amounts = [
-        (*crashes, "crashes"),
-        (*power_losses, "power losses"),
-        (*partitions, "partitions"),
-        (*one_way_cuts, "one-way cuts"),
-        (*pauses, "pauses"),
-        (*transfers, "transfers"),
-        (network.loss_permille, "‰ loss"),
-        (network.duplicate_permille, "‰ duplicates"),
-        (network.tail_permille, "‰ very slow messages"),
-        (u64::from(network.capacity.is_some()), "queue limit on links"),
-        (u64::from(disk.tear), "tearing disks"),
-        (drift_ppm.iter().filter(|drift| **drift != 0).count() as u64, "drifting clocks"),
+        ("crashes", *crashes, ""),
+        ("power losses", *power_losses, ""),
+        ("partitions", *partitions, ""),
+        ("one-way cuts", *one_way_cuts, ""),
+        ("pauses", *pauses, ""),
+        ("transfers", *transfers, ""),
+        ("messages lost", network.loss_permille, "‰"),
+        ("messages duplicated", network.duplicate_permille, "‰"),
+        ("messages very slow", network.tail_permille, "‰"),
+        ("messages per link at most", network.capacity.unwrap_or(0), ""),
+        ("clocks that drift", drift_ppm.iter().filter(|drift| **drift != 0).count() as u64, ""),
     ];
-    let present =
-        amounts.iter().filter(|(amount, _)| 0 < *amount).map(|(amount, name)| format!("{amount} {name}"));
+    let present = amounts.iter().filter(|(_, amount, _)| 0 < *amount);
+    let counted = present.map(|(name, amount, unit)| format!("{name} {amount}{unit}"));
+    let present = counted.chain(disk.tear.then(|| "torn sectors".to_owned()));
     let faults = present.collect::<Vec<_>>().join(", ");
     format!(
         "{voters} servers, {} clients, PreVote {}, CheckQuorum {}, election timeout {} to {} ticks of {tick}; planned: {}",
