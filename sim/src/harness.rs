@@ -338,7 +338,7 @@ impl<W: Workload> Harness<W> {
     fn replay(&self, seed: u64, place: Place) -> Result<Summary, Failure> {
         let options = self.options(seed);
         let report = self.report(&options, seed, Keep { trace: true, ..Keep::default() });
-        println!("seed {seed}: {}", failure::describe(&options));
+        println!("seed {seed}: {}", failure::describe(&options).join("; "));
         for line in &report.trace {
             println!("{line}");
         }

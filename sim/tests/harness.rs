@@ -164,7 +164,7 @@ fn the_file_holds_the_whole_trace() {
     let TraceFile::Written(path) = &failed.trace_file else { panic!("{:?}", failed.trace_file) };
     let text = fs::read_to_string(path).expect("it was written");
     let lines = failed.report.trace.iter().map(|line| line.to_string().lines().count()).sum::<usize>();
-    assert_eq!(text.lines().count(), 3 + lines);
+    assert_eq!(text.lines().count(), 4 + lines);
     assert_says(&text, &["violates Panic", "3 servers", "WAVETANK_SEED=3", "60 inputs are too many"]);
 }
 

@@ -1,7 +1,7 @@
 //! Why a test failed, told so that one can go on from there: what happened, where, and what to do next.
 
 use std::{
-    fmt, fs,
+    env, fmt, fs,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -193,8 +193,8 @@ impl FailedRun {
     }
 
     fn trace_text(&self) -> String {
-        let head =
-            format!("# {}\n# {}\n# {}\n", self.headline(), describe(&self.options), self.replay_command());
+        let [cluster, faults] = describe(&self.options);
+        let head = format!("# {}\n# {cluster}\n# {faults}\n# {}\n", self.headline(), self.replay_command());
         self.report.trace.iter().fold(head, |text, line| text + &format!("{line}\n"))
     }
 
@@ -224,7 +224,7 @@ impl FailedRun {
         let Report { events, virtual_time, .. } = &self.report;
         let event = self.violation().map_or(*events, |violation| violation.event);
         writeln!(f, "after event {event}, {} of virtual time, in this run:", Time::ZERO + *virtual_time)?;
-        writeln!(f, "  {}", describe(&self.options))?;
+        writeln!(f, "  {}", describe(&self.options).join("\n  "))?;
         match self.origin {
             Origin::Explored { passed } => writeln!(f, "  {passed} other seeds passed until it was found"),
             Origin::Replayed | Origin::Given => Ok(()),
@@ -243,7 +243,7 @@ impl FailedRun {
         writeln!(f, "\nthe test       {}:{}", line.file(), line.line())?;
         match &self.trace_file {
             TraceFile::None => (),
-            TraceFile::Written(path) => writeln!(f, "whole trace    {}", path.display())?,
+            TraceFile::Written(path) => writeln!(f, "whole trace    {}", from_here(path).display())?,
             TraceFile::Failed { path, reason } => {
                 writeln!(f, "whole trace    could not be written to {}: {reason}", path.display())?;
             }
@@ -261,6 +261,12 @@ impl fmt::Display for FailedRun {
     }
 }
 
+/// The path from where the test runs, if it leads down from there.
+fn from_here(path: &Path) -> &Path {
+    let here = env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
+}
+
 /// A line of the trace as one line of no great length: words of others may have several.
 fn shortened(line: &Line) -> String {
     let text = line.to_string().replace('\n', " ");
@@ -270,12 +276,29 @@ fn shortened(line: &Line) -> String {
     }
 }
 
-/// A configuration in a line: who takes part, and what is done to them.
-pub(super) fn describe(options: &RunOptions) -> String {
+/// A configuration in two lines: who takes part, and what is done to them.
+pub(super) fn describe(options: &RunOptions) -> [String; 2] {
     let RunOptions { programs: _, tank, faults } = options;
-    let TankOptions { voters, raft, tick, drift_ppm, network, disk, clients } = tank;
-    let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers } = faults;
+    [describe_cluster(tank), describe_faults(tank, faults)]
+}
+
+fn describe_cluster(tank: &TankOptions) -> String {
+    let TankOptions { voters, raft, tick, drift_ppm: _, network: _, disk: _, clients } = tank;
     let on = |on: bool| if on { "on" } else { "off" };
+    format!(
+        "{voters} servers, {} clients, PreVote {}, CheckQuorum {}, election timeout {} to {} ticks of {tick}",
+        clients.len(),
+        on(raft.pre_vote),
+        on(raft.check_quorum),
+        raft.election_timeout_ticks,
+        2 * raft.election_timeout_ticks - 1,
+    )
+}
+
+fn describe_faults(tank: &TankOptions, faults: &Budget) -> String {
+    let TankOptions { voters: _, raft: _, tick: _, drift_ppm, network, disk, clients: _ } = tank;
+    let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers } = faults;
+    let drifting = drift_ppm.iter().filter(|drift| **drift != 0).count() as u64;
     let amounts = [
         ("crashes", *crashes, ""),
         ("power losses", *power_losses, ""),
@@ -284,22 +307,13 @@ pub(super) fn describe(options: &RunOptions) -> String {
         ("pauses", *pauses, ""),
         ("transfers", *transfers, ""),
         ("messages lost", network.loss_permille, "‰"),
-        ("messages duplicated", network.duplicate_permille, "‰"),
-        ("messages very slow", network.tail_permille, "‰"),
-        ("messages per link at most", network.capacity.unwrap_or(0), ""),
-        ("clocks that drift", drift_ppm.iter().filter(|drift| **drift != 0).count() as u64, ""),
+        ("duplicated", network.duplicate_permille, "‰"),
+        ("very slow", network.tail_permille, "‰"),
+        ("at most on a link", network.capacity.unwrap_or(0), ""),
+        ("drifting clocks", drifting, ""),
     ];
     let present = amounts.iter().filter(|(_, amount, _)| 0 < *amount);
     let counted = present.map(|(name, amount, unit)| format!("{name} {amount}{unit}"));
-    let present = counted.chain(disk.tear.then(|| "torn sectors".to_owned()));
-    let faults = present.collect::<Vec<_>>().join(", ");
-    format!(
-        "{voters} servers, {} clients, PreVote {}, CheckQuorum {}, election timeout {} to {} ticks of {tick}; planned: {}",
-        clients.len(),
-        on(raft.pre_vote),
-        on(raft.check_quorum),
-        raft.election_timeout_ticks,
-        2 * raft.election_timeout_ticks - 1,
-        if faults.is_empty() { "no faults" } else { &faults }
-    )
+    let present = counted.chain(disk.tear.then(|| "torn sectors".to_owned())).collect::<Vec<_>>();
+    if present.is_empty() { "no faults".to_owned() } else { format!("planned: {}", present.join(", ")) }
 }
