@@ -17,8 +17,8 @@
 //!
 //! | you have | you write | you call |
 //! |---|---|---|
-//! | a Raft library | an [`Adapter`](wavetank_process::Adapter), about 150 lines | [`Harness::adapter`] |
-//! | and a state machine | a [`StateMachine`](wavetank_process::StateMachine) and the [`Workload`] of its clients | [`Harness::state_machine`] |
+//! | a Raft library | an [`Adapter`], about 150 lines | [`Harness::adapter`] |
+//! | and a state machine | a [`StateMachine`] and the [`Workload`] of its clients | [`Harness::state_machine`] |
 //! | and a log store | a [`LogStore`](wavetank_process::LogStore), an [`Auditor`](crate::audit::Auditor) | [`Harness::program`] with [`program::custom_replica`] |
 //! | a whole server | a [`Process`](wavetank_process::Process) and a [`Program`] | [`Harness::program`] |
 //!
