@@ -17,6 +17,11 @@ pub trait StateMachine: Default + 'static {
     /// Answers a request that changes nothing.
     fn query(&self, request: &[u8]) -> Bytes;
 
+    /// A command in a few words, for traces.
+    fn render(command: &[u8]) -> String {
+        format!("({} bytes)", command.len())
+    }
+
     /// A digest of the whole state, sessions included.
     fn digest(&self) -> u128;
 }

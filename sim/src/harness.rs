@@ -17,8 +17,8 @@
 //!
 //! | you have | you write | you call |
 //! |---|---|---|
-//! | a Raft library | an [`Adapter`](wavetank_process::Adapter), about 150 lines | [`Harness::adapter`] |
-//! | and a state machine | a [`StateMachine`](wavetank_process::StateMachine) and the [`Workload`] of its clients | [`Harness::state_machine`] |
+//! | a Raft library | an [`Adapter`], about 150 lines | [`Harness::adapter`] |
+//! | and a state machine | a [`StateMachine`] and the [`Workload`] of its clients | [`Harness::state_machine`] |
 //! | and a log store | a [`LogStore`](wavetank_process::LogStore), an [`Auditor`](crate::audit::Auditor) | [`Harness::program`] with [`program::custom_replica`] |
 //! | a whole server | a [`Process`](wavetank_process::Process) and a [`Program`] | [`Harness::program`] |
 //!
@@ -103,6 +103,8 @@
 //! Harness::adapter::<MyRaft>().seeds(0..16).check(|| FollowsAnother).allow_idle("transfer").run();
 //! ```
 //!
+//! With the feature `proptest`, configurations come from strategies as well: see `wavetank::strategies`.
+//!
 //! `sim/examples/own_check.rs` shows one that fires, and `sim/examples/own_state_machine.rs` a state machine with the
 //! workload of its clients.
 
@@ -133,7 +135,7 @@ use crate::{
 
 pub use directions::DirectionError;
 use directions::Directions;
-pub use failure::{FailedRun, Failure};
+pub use failure::{FailedRun, Failure, Origin, TraceFile};
 pub use place::Place;
 
 /// Makes one check for one run.
@@ -280,7 +282,7 @@ impl<W: Workload> Harness<W> {
             return Ok(report);
         }
         let traced = self.report(options, seed, Keep { trace: true, ..Keep::default() });
-        Err(self.failure(options.clone(), seed, traced, None, Place::here()))
+        Err(self.failure(options.clone(), seed, traced, Origin::Given, Place::here()))
     }
 
     fn explore(&self, seeds: Range<u64>, place: Place) -> Result<Summary, Failure> {
@@ -329,19 +331,19 @@ impl<W: Workload> Harness<W> {
         if report.hash != outcome.hash {
             return Failure::NotRepeatable { seed, first: outcome.hash, second: report.hash };
         }
-        self.failure(options, seed, report, Some(passed), place)
+        self.failure(options, seed, report, Origin::Explored { passed }, place)
     }
 
     /// Runs one seed and prints its trace.
     fn replay(&self, seed: u64, place: Place) -> Result<Summary, Failure> {
         let options = self.options(seed);
         let report = self.report(&options, seed, Keep { trace: true, ..Keep::default() });
-        println!("seed {seed}: {}", failure::describe(&options));
+        println!("seed {seed}: {}", failure::describe(&options).join("; "));
         for line in &report.trace {
             println!("{line}");
         }
         if !self.is_accepted(&report.verdict) {
-            return Err(self.failure(options, seed, report, None, place));
+            return Err(self.failure(options, seed, report, Origin::Replayed, place));
         }
         println!("seed {seed} of {}: {}, {} events", self.program.name(), report.verdict, report.events);
         let mut summary = Summary::default();
@@ -354,10 +356,10 @@ impl<W: Workload> Harness<W> {
         options: RunOptions,
         seed: u64,
         report: Report,
-        passed: Option<u64>,
+        origin: Origin,
         place: Place,
     ) -> Failure {
-        let failed = FailedRun::new(self.program.name(), options, seed, report, passed, place);
+        let failed = FailedRun::new(self.program.name(), options, seed, report, origin, place);
         Failure::Run(Box::new(failed.written_to(self.directory.as_deref())))
     }
 

@@ -292,6 +292,11 @@ impl StateMachine for Kv {
         }
     }
 
+    fn render(command: &[u8]) -> String {
+        Command::decode(command)
+            .map_or_else(|_| format!("({} bytes)", command.len()), |command| command.to_string())
+    }
+
     fn digest(&self) -> u128 {
         self.digest
     }

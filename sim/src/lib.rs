@@ -23,7 +23,8 @@
 //! [`clock`]. What it is judged by: [`audit`] (reading disks without trusting whoever wrote them), [`kv`], [`history`],
 //! [`linearizability`], [`client`]. Then [`program`] (what runs on a machine), [`checks`], [`trace`], and the [`tank`] itself.
 //! On top of it, random runs: [`storm`] (faults), [`swarm`] (what is drawn from a seed), [`run`], [`explore`], and the
-//! [`harness`] for tests; and scripted ones: [`scenario`]. Runs are kept in files by [`saved`].
+//! [`harness`] for tests (with the feature `proptest` also `strategies`); and scripted ones: [`scenario`]. Runs are kept in
+//! files by [`saved`].
 
 pub use wavetank_process as process;
 
@@ -48,6 +49,13 @@ pub mod swarm;
 pub mod run;
 pub mod explore;
 pub mod harness;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 mod mistake;
 pub mod scenario;
 pub mod saved;
+
+/// What the README shows in Rust compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

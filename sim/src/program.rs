@@ -8,7 +8,7 @@ use wavetank_process::{
 
 use crate::{
     audit::{Auditor, LogAudit},
-    kv::{Command, Kv},
+    kv::Kv,
     time::Span,
 };
 
@@ -51,7 +51,7 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Program for ReplicaProgram<A, L, 
     }
 
     fn render(&self, bytes: &[u8]) -> String {
-        A::render(bytes, &render_command)
+        A::render(bytes, &render_command::<S>)
     }
 
     fn auditor(&self) -> Option<Box<dyn Auditor>> {
@@ -64,12 +64,11 @@ pub fn replica<A: Adapter>() -> Arc<dyn Program> {
     custom_replica::<A, WalStore, Kv>(Some(|| Box::new(LogAudit::new("log".into()))))
 }
 
-/// A command as it stands in the log, in the words of the built-in state machine if it can read it.
-fn render_command(framed: &[u8]) -> String {
-    let Some((id, command)) = unframe_command(framed) else { return format!("({} bytes)", framed.len()) };
-    match Command::decode(command) {
-        Ok(command) => format!("\"{} #{} {command}\"", id.client, id.sequence),
-        Err(_) => format!("({} bytes)", command.len()),
+/// A command as it stands in the log, in the words of the state machine.
+fn render_command<S: StateMachine>(framed: &[u8]) -> String {
+    match unframe_command(framed) {
+        Some((id, command)) => format!("\"{} #{} {}\"", id.client, id.sequence, S::render(command)),
+        None => format!("({} bytes)", framed.len()),
     }
 }
 

@@ -35,9 +35,6 @@ pub struct RunOptions {
     pub faults: Budget,
 }
 
-/// So many messages fit on a link of limited capacity at least: fewer would stop any conversation.
-const SMALLEST_CAPACITY: u64 = 4;
-
 /// The addresses of the draws: one number for each feature, never used again for another.
 #[derive(Clone, Copy)]
 enum Feature {
@@ -184,10 +181,7 @@ fn network(model: &FaultModel, draw: &mut Draw<'_>) -> NetworkOptions {
         tail_permille: draw.amount(Feature::Tail, &model.tail_permille),
         loss_permille: draw.amount(Feature::Loss, &model.loss_permille),
         duplicate_permille: draw.amount(Feature::Duplicate, &model.duplicate_permille),
-        capacity: match draw.amount(Feature::Capacity, &model.link_capacity) {
-            0 => None,
-            more => Some(SMALLEST_CAPACITY + more),
-        },
+        capacity: FaultModel::capacity(draw.amount(Feature::Capacity, &model.link_capacity)),
     }
 }
 

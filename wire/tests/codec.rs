@@ -34,7 +34,7 @@ fn payload() -> impl Strategy<Value = Payload> {
     prop_oneof![
         Just(Payload::Noop),
         vec(any::<u8>(), 0..200).prop_map(|bytes| Payload::Command(Bytes::from(bytes))),
-        conf_change().prop_map(Payload::ConfChange),
+        conf_change().prop_map(|change| Payload::ConfChange(Box::new(change))),
     ]
 }
 

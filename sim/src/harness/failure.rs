@@ -1,7 +1,7 @@
 //! Why a test failed, told so that one can go on from there: what happened, where, and what to do next.
 
 use std::{
-    fmt, fs,
+    env, fmt, fs,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -100,12 +100,26 @@ pub struct FailedRun {
     pub options: RunOptions,
     /// How it ended, with its whole trace.
     pub report: Report,
-    /// How many seeds passed before; `None` if this one was asked for alone.
-    pub passed: Option<u64>,
+    /// Where its configuration and its seed come from.
+    pub origin: Origin,
     /// The test.
     pub place: Place,
     /// The file with the trace.
     pub trace_file: TraceFile,
+}
+
+/// Where the configuration and the seed of a run come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was found among others, and the seed stands for both.
+    Explored {
+        /// How many of the others passed.
+        passed: u64,
+    },
+    /// It was asked for by its seed, which stands for both.
+    Replayed,
+    /// Both were handed in.
+    Given,
 }
 
 /// What became of the file with the trace.
@@ -135,7 +149,7 @@ impl FailedRun {
         options: RunOptions,
         seed: u64,
         report: Report,
-        passed: Option<u64>,
+        origin: Origin,
         place: Place,
     ) -> Self {
         Self {
@@ -143,7 +157,7 @@ impl FailedRun {
             seed,
             options,
             report,
-            passed,
+            origin,
             place,
             trace_file: TraceFile::None,
         }
@@ -157,9 +171,12 @@ impl FailedRun {
         }
     }
 
-    /// The command that runs it again and shows its trace.
+    /// How it is run again and its trace shown.
     pub fn replay_command(&self) -> String {
-        self.place.replay_command(self.seed)
+        match self.origin {
+            Origin::Explored { .. } | Origin::Replayed => self.place.replay_command(self.seed),
+            Origin::Given => format!("call `run_one` with the same configuration and the seed {}", self.seed),
+        }
     }
 
     /// Writes the whole trace to a file of this directory, or the usual one. What goes wrong there is told with the
@@ -176,8 +193,8 @@ impl FailedRun {
     }
 
     fn trace_text(&self) -> String {
-        let head =
-            format!("# {}\n# {}\n# {}\n", self.headline(), describe(&self.options), self.replay_command());
+        let [cluster, faults] = describe(&self.options);
+        let head = format!("# {}\n# {cluster}\n# {faults}\n# {}\n", self.headline(), self.replay_command());
         self.report.trace.iter().fold(head, |text, line| text + &format!("{line}\n"))
     }
 
@@ -207,11 +224,11 @@ impl FailedRun {
         let Report { events, virtual_time, .. } = &self.report;
         let event = self.violation().map_or(*events, |violation| violation.event);
         writeln!(f, "after event {event}, {} of virtual time, in this run:", Time::ZERO + *virtual_time)?;
-        writeln!(f, "  {}", describe(&self.options))?;
-        if let Some(passed) = self.passed {
-            writeln!(f, "  {passed} other seeds passed before it was found")?;
+        writeln!(f, "  {}", describe(&self.options).join("\n  "))?;
+        match self.origin {
+            Origin::Explored { passed } => writeln!(f, "  {passed} other seeds passed until it was found"),
+            Origin::Replayed | Origin::Given => Ok(()),
         }
-        Ok(())
     }
 
     fn write_tail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -226,7 +243,7 @@ impl FailedRun {
         writeln!(f, "\nthe test       {}:{}", line.file(), line.line())?;
         match &self.trace_file {
             TraceFile::None => (),
-            TraceFile::Written(path) => writeln!(f, "whole trace    {}", path.display())?,
+            TraceFile::Written(path) => writeln!(f, "whole trace    {}", from_here(path).display())?,
             TraceFile::Failed { path, reason } => {
                 writeln!(f, "whole trace    could not be written to {}: {reason}", path.display())?;
             }
@@ -244,44 +261,59 @@ impl fmt::Display for FailedRun {
     }
 }
 
+/// The path from where the test runs, if it leads down from there.
+fn from_here(path: &Path) -> &Path {
+    let here = env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
+}
+
+/// A line of the trace as one line of no great length: words of others may have several.
 fn shortened(line: &Line) -> String {
-    let text = line.to_string();
+    let text = line.to_string().replace('\n', " ");
     match text.char_indices().nth(SHOWN_CHARACTERS) {
         Some((end, _)) => format!("{} …", &text[..end]),
         None => text,
     }
 }
 
-/// A configuration in a line: who takes part, and what is done to them.
-pub(super) fn describe(options: &RunOptions) -> String {
+/// A configuration in two lines: who takes part, and what is done to them.
+pub(super) fn describe(options: &RunOptions) -> [String; 2] {
     let RunOptions { programs: _, tank, faults } = options;
-    let TankOptions { voters, raft, tick, drift_ppm, network, disk, clients } = tank;
-    let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers } = faults;
+    [describe_cluster(tank), describe_faults(tank, faults)]
+}
+
+fn describe_cluster(tank: &TankOptions) -> String {
+    let TankOptions { voters, raft, tick, drift_ppm: _, network: _, disk: _, clients } = tank;
     let on = |on: bool| if on { "on" } else { "off" };
-    let amounts = [
-        (*crashes, "crashes"),
-        (*power_losses, "power losses"),
-        (*partitions, "partitions"),
-        (*one_way_cuts, "one-way cuts"),
-        (*pauses, "pauses"),
-        (*transfers, "transfers"),
-        (network.loss_permille, "‰ loss"),
-        (network.duplicate_permille, "‰ duplicates"),
-        (network.tail_permille, "‰ very slow messages"),
-        (u64::from(network.capacity.is_some()), "queue limit on links"),
-        (u64::from(disk.tear), "tearing disks"),
-        (drift_ppm.iter().filter(|drift| **drift != 0).count() as u64, "drifting clocks"),
-    ];
-    let present =
-        amounts.iter().filter(|(amount, _)| 0 < *amount).map(|(amount, name)| format!("{amount} {name}"));
-    let faults = present.collect::<Vec<_>>().join(", ");
     format!(
-        "{voters} servers, {} clients, PreVote {}, CheckQuorum {}, election timeout {} to {} ticks of {tick}; planned: {}",
+        "{voters} servers, {} clients, PreVote {}, CheckQuorum {}, election timeout {} to {} ticks of {tick}",
         clients.len(),
         on(raft.pre_vote),
         on(raft.check_quorum),
         raft.election_timeout_ticks,
         2 * raft.election_timeout_ticks - 1,
-        if faults.is_empty() { "no faults" } else { &faults }
     )
+}
+
+fn describe_faults(tank: &TankOptions, faults: &Budget) -> String {
+    let TankOptions { voters: _, raft: _, tick: _, drift_ppm, network, disk, clients: _ } = tank;
+    let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers } = faults;
+    let drifting = drift_ppm.iter().filter(|drift| **drift != 0).count() as u64;
+    let amounts = [
+        ("crashes", *crashes, ""),
+        ("power losses", *power_losses, ""),
+        ("partitions", *partitions, ""),
+        ("one-way cuts", *one_way_cuts, ""),
+        ("pauses", *pauses, ""),
+        ("transfers", *transfers, ""),
+        ("messages lost", network.loss_permille, "‰"),
+        ("duplicated", network.duplicate_permille, "‰"),
+        ("very slow", network.tail_permille, "‰"),
+        ("at most on a link", network.capacity.unwrap_or(0), ""),
+        ("drifting clocks", drifting, ""),
+    ];
+    let present = amounts.iter().filter(|(_, amount, _)| 0 < *amount);
+    let counted = present.map(|(name, amount, unit)| format!("{name} {amount}{unit}"));
+    let present = counted.chain(disk.tear.then(|| "torn sectors".to_owned())).collect::<Vec<_>>();
+    if present.is_empty() { "no faults".to_owned() } else { format!("planned: {}", present.join(", ")) }
 }

@@ -191,6 +191,11 @@ impl FaultModel {
         Ok(())
     }
 
+    /// How many messages fit on a link, by what was drawn from [`link_capacity`](Self::link_capacity).
+    pub(crate) fn capacity(drawn: u64) -> Option<u64> {
+        if drawn == 0 { None } else { Some(SMALLEST_CAPACITY + drawn) }
+    }
+
     /// Every range, with the limits that it has to keep.
     fn ranges(&self) -> [(&'static str, &RangeInclusive<u64>, u64, u64); 19] {
         [
@@ -223,6 +228,9 @@ const MOST_MICROS: u64 = 3_600_000_000;
 const MOST_READ_PERCENT: u64 = 75;
 /// More faults of a kind than a run has room for.
 const MOST_FAULTS: u64 = 1_000_000;
+
+/// So many messages fit on a link of limited capacity at least: fewer would stop any conversation.
+const SMALLEST_CAPACITY: u64 = 4;
 
 /// Why no configuration can be drawn from a [`FaultModel`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -14,25 +14,29 @@ fn harness() -> Harness {
         pre_vote: vec![false],
         check_quorum: vec![false],
         transfers: Amount::NONE,
+        storm_events: 2_000..=4_000,
         ..FaultModel::default()
     };
     Harness::adapter::<TinyRaft>().faults(model)
 }
 
-#[cfg(feature = "fixed")]
-#[test]
-fn tiny_raft_keeps_its_promises() {
-    harness().seeds(0..240).run();
-}
-
+/// With a bug in it this test would fail. So that the repository's own tests pass, the failure is expected here, and
+/// shown with `--nocapture`.
 #[cfg(not(feature = "fixed"))]
 #[test]
-fn tiny_raft_breaks_its_promise_to_vote_once() {
+fn tiny_raft_keeps_its_promises() {
     use wavetank::harness::Failure;
 
     let failure = harness().try_run().expect_err("there is a bug in it");
     println!("{failure}");
-    let Failure::Run(failed) = failure else { panic!("{failure}") };
+    let Failure::Run(failed) = failure else { panic!("it failed in another way: {failure}") };
     let violation = failed.violation().expect("the run was judged");
-    assert_eq!(violation.check, "Votes");
+    assert_eq!(violation.check, "Monotonic");
+    assert!(violation.message.contains("vote"), "{violation}");
+}
+
+#[cfg(feature = "fixed")]
+#[test]
+fn tiny_raft_keeps_its_promises() {
+    harness().seeds(0..200).run();
 }
