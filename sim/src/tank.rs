@@ -9,12 +9,15 @@ mod machine;
 mod client_port;
 mod watch;
 mod mail;
+mod trouble;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use wavetank_process::{Input, Outcome, Output, RaftOptions, RequestId, Role, raft_core::NodeId};
+use wavetank_process::{
+    Input, Outcome, Output, RaftOptions, RequestId, Role, disk::FileName, raft_core::NodeId,
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
@@ -172,6 +175,21 @@ impl Tank {
         door: Door,
         trace: Trace,
     ) -> Self {
+        Self::with_files(options, &[], programs, checks, door, trace)
+    }
+
+    /// The same, with files on the disks: of each machine in turn, by name. What they promise counts as durable.
+    ///
+    /// # Panics
+    /// When there is no program, or no voter.
+    pub fn with_files(
+        options: TankOptions,
+        files: &[BTreeMap<FileName, Vec<u8>>],
+        programs: &[Arc<dyn Program>],
+        checks: Vec<Box<dyn Check>>,
+        door: Door,
+        trace: Trace,
+    ) -> Self {
         assert!(!programs.is_empty() && 0 < options.voters, "a tank needs a program and a machine to run it");
         let ids = (1..=options.voters).filter_map(NodeId::new).collect::<Vec<_>>();
         let machine = |(position, &id): (usize, &NodeId)| {
@@ -199,6 +217,9 @@ impl Tank {
             refusal: None,
             options,
         };
+        for (machine, files) in files.iter().enumerate() {
+            tank.install(machine, files);
+        }
         for machine in 0..tank.machines.len() {
             tank.boot(machine);
         }

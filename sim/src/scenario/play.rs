@@ -6,9 +6,9 @@ mod machines;
 mod clients;
 mod passage;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use wavetank_process::{RaftOptions, raft_core::NodeId};
+use wavetank_process::{RaftOptions, disk::FileName, raft_core::NodeId};
 
 use super::{
     Cluster, Mistake, Scenario, Scripted, Server, Step,
@@ -18,6 +18,7 @@ use crate::{
     chance::Door,
     checks::{self, Violation},
     client::ClientOptions,
+    disk::DiskFault,
     mistake::Place,
     network::NetworkOptions,
     program::Program,
@@ -42,13 +43,22 @@ pub struct Outcome {
 
 /// Plays a scenario on these programs, given out to the servers in turn.
 pub fn play(scenario: &Scenario, programs: &[Arc<dyn Program>]) -> Outcome {
-    Player::new(scenario, programs).play(None)
+    play_or_refuse(scenario, programs, None)
 }
 
 /// Plays a scenario with the claim at this place of the script, an `expect` or a `run_until`, turned into its contrary.
 /// If the claim means anything, the scenario fails.
 pub fn play_negated(scenario: &Scenario, programs: &[Arc<dyn Program>], step: usize) -> Outcome {
-    Player::new(scenario, programs).play(Some(step))
+    play_or_refuse(scenario, programs, Some(step))
+}
+
+fn play_or_refuse(scenario: &Scenario, programs: &[Arc<dyn Program>], negated: Option<usize>) -> Outcome {
+    match Player::new(scenario, programs) {
+        Ok(player) => player.play(negated),
+        Err(mistake) => {
+            Outcome { verdict: Err(mistake), trace: Vec::new(), events: 0, hash: Fingerprint::default() }
+        }
+    }
 }
 
 /// Why a script does not go on.
@@ -91,15 +101,24 @@ struct Player<'a> {
     tank: Tank,
     fate: FateOfSectors,
     last_crashed: Option<usize>,
+    /// The step that is being taken.
+    place: Place,
+    /// Faults of disks, each with the machine that it was ordered for and the step that did it.
+    ordered: Vec<(usize, DiskFault, Place)>,
+    /// Whether steps are being taken together, so that nothing happens between them.
+    together: bool,
 }
 
 impl<'a> Player<'a> {
-    fn new(scenario: &'a Scenario, programs: &[Arc<dyn Program>]) -> Self {
+    fn new(scenario: &'a Scenario, programs: &[Arc<dyn Program>]) -> Result<Self, Mistake> {
         let fate = FateOfSectors::default();
         let door = Door::new(Quiet::new(&fate));
         let options = tank_options(&scenario.cluster);
-        let tank = Tank::new(options, programs, checks::built_in(), door, Trace::kept());
-        Self { scenario, tank, fate, last_crashed: None }
+        let files = files(scenario, programs)?;
+        let checks = checks::built_in();
+        let tank = Tank::with_files(options, &files, programs, checks, door, Trace::kept());
+        let place = Place::whole(&scenario.source);
+        Ok(Self { scenario, tank, fate, last_crashed: None, place, ordered: Vec::new(), together: false })
     }
 
     fn play(mut self, negated: Option<usize>) -> Outcome {
@@ -117,8 +136,23 @@ impl<'a> Player<'a> {
                 return self.outcome(verdict);
             }
         }
-        let verdict = run::judge_history(&self.tank);
-        self.outcome(Ok(verdict))
+        let verdict = self.idle_fault().map_or_else(|| Ok(run::judge_history(&self.tank)), Err);
+        self.outcome(verdict)
+    }
+
+    /// A fault that was ordered and has not struck, as a mistake.
+    fn idle_fault(&self) -> Option<Mistake> {
+        let idle =
+            |(position, fault, _): &&(usize, DiskFault, Place)| self.tank.disk_fault_waits(*position, *fault);
+        let (_, _, place) = self.ordered.iter().find(idle)?;
+        let Scenario { path, source, .. } = self.scenario;
+        Some(Mistake::new(
+            path,
+            source,
+            *place,
+            "this step had no effect",
+            "when the script ends, it has made no difference",
+        ))
     }
 
     /// Plays a step under its heading, with everything that follows at the same moment.
@@ -127,6 +161,7 @@ impl<'a> Player<'a> {
             self.tank.heading(LineKind::Remark, remark);
         }
         self.tank.heading(LineKind::Step, &heading(place.text(&self.scenario.source)));
+        self.place = *place;
         let played = self.step(step);
         self.settle_moment();
         played
@@ -188,8 +223,15 @@ impl<'a> Player<'a> {
             Step::Pause(server) => self.pause(*server),
             Step::Resume(server) => self.resume(*server),
             Step::Slow(server, latency) => self.slow(*server, *latency),
+            Step::Skew { server, ppm, forward } => self.skew(*server, *ppm, *forward),
+            Step::Fail(server, operation) => self.order(*server, DiskFault::Fail(*operation)),
+            Step::Fill(server) => self.order(*server, DiskFault::Full),
+            Step::Tear(server, bytes) => self.order(*server, DiskFault::Tear { bytes: *bytes }),
+            Step::Rot(server, damage) => self.order(*server, DiskFault::Rot(*damage)),
+            Step::MakeRoom(server) => self.make_room(*server),
             Step::Put(_) | Step::Get(_) | Step::Cas(_) | Step::Append(_) => self.call(step),
             Step::Retry { client, to } => self.retry(*client, *to),
+            Step::Together(steps) => self.together(steps),
             Step::RunFor(span) => self.run_for(*span),
             Step::RunUntil { condition, within } => self.run_until(condition, *within),
             Step::Settle => self.settle(),
@@ -229,6 +271,28 @@ fn tank_options(cluster: &Cluster) -> TankOptions {
         clients: (0..clients).map(|_| client.clone()).collect(),
         ..TankOptions::default()
     }
+}
+
+/// What the servers have on their disks when a scenario begins.
+fn files(
+    scenario: &Scenario,
+    programs: &[Arc<dyn Program>],
+) -> Result<Vec<BTreeMap<FileName, Vec<u8>>>, Mistake> {
+    let mut files = vec![BTreeMap::new(); scenario.cluster.voters as usize];
+    for (given, place) in &scenario.given {
+        let mistake = |expected: &str| {
+            let title = "no server can have this behind it";
+            Mistake::new(&scenario.path, &scenario.source, *place, title, expected)
+        };
+        let Server::Number(number) = given.server else { return Err(mistake("expected a server by number")) };
+        let position = number as usize - 1;
+        let program = &programs[position % programs.len()];
+        let past = given.past().map_err(mistake)?;
+        let written = program.files(&past);
+        files[position] = written
+            .ok_or_else(|| mistake(&format!("{} cannot begin in the middle of a history", program.name())))?;
+    }
+    Ok(files)
 }
 
 /// A step as a heading: its text on one line.
