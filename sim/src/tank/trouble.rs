@@ -22,12 +22,15 @@ impl Tank {
         let id = self.cluster[position].id;
         self.count_fault([15, id.number(), forward.0]);
         self.line(LineKind::Fault, None, || {
-            let jump = if forward == Span::ZERO {
-                String::new()
-            } else {
-                format!(" is put forward by {forward} and")
+            let pace = match parts_per_million {
+                0 => "keeps time".to_owned(),
+                1.. => format!("gains {parts_per_million} parts in a million"),
+                _ => format!("loses {} parts in a million", parts_per_million.unsigned_abs()),
             };
-            format!("the clock of {id}{jump} gains {parts_per_million} parts in a million")
+            match forward {
+                Span::ZERO => format!("the clock of {id} {pace}"),
+                _ => format!("the clock of {id} is put forward by {forward} and {pace}"),
+            }
         });
         self.reschedule(position);
         true
