@@ -64,7 +64,7 @@ pub use crate::mistake::Mistake;
 pub use condition::Condition;
 pub use given::Given;
 pub use names::{ClientName, Fate, Kind, Messages, Party, RoleName, Server};
-pub use play::{Outcome, play, play_negated};
+pub use play::{Outcome, play, play_claiming, play_negated};
 pub use step::{Call, Step};
 
 use crate::{mistake::Place, network::NetworkOptions, tank::TankOptions, time::Span};

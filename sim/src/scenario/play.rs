@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use wavetank_process::{RaftOptions, disk::FileName, raft_core::NodeId};
 
 use super::{
-    Cluster, Mistake, Scenario, Scripted, Server, Step,
+    Cluster, Condition, Messages, Mistake, Scenario, Scripted, Server, Step,
     scene::{Claim, Instead, Scene},
 };
 use crate::{
@@ -43,18 +43,38 @@ pub struct Outcome {
 
 /// Plays a scenario on these programs, given out to the servers in turn.
 pub fn play(scenario: &Scenario, programs: &[Arc<dyn Program>]) -> Outcome {
-    play_or_refuse(scenario, programs, None)
+    play_or_refuse(scenario, programs, &Twist::None)
 }
 
 /// Plays a scenario with the claim at this place of the script, an `expect` or a `run_until`, turned into its contrary.
 /// If the claim means anything, the scenario fails.
 pub fn play_negated(scenario: &Scenario, programs: &[Arc<dyn Program>], step: usize) -> Outcome {
-    play_or_refuse(scenario, programs, Some(step))
+    play_or_refuse(scenario, programs, &Twist::Contrary { step })
 }
 
-fn play_or_refuse(scenario: &Scenario, programs: &[Arc<dyn Program>], negated: Option<usize>) -> Outcome {
+/// Plays a scenario and, when it comes to this step of the script, claims something else instead.
+pub fn play_claiming(
+    scenario: &Scenario,
+    programs: &[Arc<dyn Program>],
+    step: usize,
+    claim: Condition,
+) -> Outcome {
+    play_or_refuse(scenario, programs, &Twist::Claim { step, claim })
+}
+
+/// How a script is played otherwise than it is written.
+enum Twist {
+    /// It is not.
+    None,
+    /// A step counts as taken if it fails as a claim, and the reverse.
+    Contrary { step: usize },
+    /// In the place of a step there is a claim.
+    Claim { step: usize, claim: Condition },
+}
+
+fn play_or_refuse(scenario: &Scenario, programs: &[Arc<dyn Program>], twist: &Twist) -> Outcome {
     match Player::new(scenario, programs) {
-        Ok(player) => player.play(negated),
+        Ok(player) => player.play(twist),
         Err(mistake) => {
             Outcome { verdict: Err(mistake), trace: Vec::new(), events: 0, hash: Fingerprint::default() }
         }
@@ -121,12 +141,15 @@ impl<'a> Player<'a> {
         Ok(Self { scenario, tank, fate, last_crashed: None, place, ordered: Vec::new(), together: false })
     }
 
-    fn play(mut self, negated: Option<usize>) -> Outcome {
+    fn play(mut self, twist: &Twist) -> Outcome {
         self.settle_moment();
         let script = &self.scenario.script;
         for (position, scripted) in script.iter().enumerate() {
-            let played = self.play_step(scripted);
-            let played = if negated == Some(position) { contrary(played) } else { played };
+            let played = match twist {
+                Twist::Contrary { step } if *step == position => contrary(self.play_step(scripted)),
+                Twist::Claim { step, claim } if *step == position => claimed(claim.judge(&self.scene())),
+                Twist::None | Twist::Contrary { .. } | Twist::Claim { .. } => self.play_step(scripted),
+            };
             if let Some(violation) = self.tank.violation() {
                 let verdict = Verdict::Fail(violation.clone());
                 return self.outcome(Ok(verdict));
@@ -213,7 +236,10 @@ impl<'a> Player<'a> {
             Step::Duplicate(messages) => self.each(messages, Tank::duplicate_now),
             Step::Hold(messages) => self.each(messages, Tank::hold),
             Step::Release(messages) => self.each(messages, Tank::release),
-            Step::Delay { kind, from, to, by } => self.delay(*kind, *from, *to, *by),
+            Step::Delay { kind, from, to, nth, by } => {
+                let messages = Messages { kind: *kind, from: *from, to: *to, nth: *nth };
+                self.each(&messages, |tank, id| tank.delay(id, *by))
+            }
             Step::Partition(groups) => self.partition(groups),
             Step::Cut { from, to } => self.cut(*from, *to),
             Step::Heal => self.heal(),

@@ -1,8 +1,10 @@
 //! The verbs of a script.
 
+use std::num::NonZeroUsize;
+
 use serde::Deserialize;
 
-use super::{ClientName, Condition, Fate, Kind, Messages, Party, Server};
+use super::{ClientName, Condition, Fate, Kind, Messages, Party, Server, names::from_one};
 use crate::{
     disk::{Damage, DiskOperation},
     kv::Command,
@@ -48,6 +50,9 @@ pub enum Step {
         from: Option<Party>,
         /// For whom they are.
         to: Option<Party>,
+        /// Only this one of them, in the order in which they were sent, from 1.
+        #[serde(default, deserialize_with = "from_one")]
+        nth: Option<NonZeroUsize>,
         /// By how much longer.
         by: Span,
     },
