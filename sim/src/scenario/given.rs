@@ -8,6 +8,9 @@ use wavetank_process::{
 
 use super::{Party, Server};
 
+/// The latest term to begin in.
+const MOST_TERMS: u64 = 1_000_000_000;
+
 /// What a server has behind it: `(server: n1, term: 7, vote: n2, log: [1, 1, 4], commit: 2)`. Its entries carry nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +34,9 @@ impl Given {
     pub(super) fn past(&self) -> Result<Recovered, &'static str> {
         let last = self.log.last().copied().unwrap_or(0);
         let term = self.term.unwrap_or(last);
+        if MOST_TERMS < term {
+            return Err("expected a term of at most a billion, so that there are later ones");
+        }
         if term < last {
             return Err("expected a term that is not behind that of the last entry");
         }

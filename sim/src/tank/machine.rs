@@ -216,10 +216,9 @@ impl Tank {
         self.count_fault([5, id.number(), u64::from(power_loss)]);
         self.line(LineKind::Fault, None, || {
             let how = if power_loss { "loses power" } else { "crashes" };
-            let lost = match report.bytes_lost {
-                0 => String::new(),
-                bytes => format!(", {bytes} unsynced bytes lost"),
-            };
+            let lost = [(report.bytes_lost, "unsynced bytes lost"), (report.sectors_torn, "sectors torn")];
+            let lost = lost.iter().filter(|(count, _)| 0 < *count);
+            let lost: String = lost.map(|(count, what)| format!(", {count} {what}")).collect();
             format!("{id} {how}{lost}")
         });
         self.audit_afresh(position);
