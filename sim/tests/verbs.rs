@@ -47,7 +47,7 @@ const MESSAGES: [Case; 6] = [
     ),
 ];
 
-const MACHINES: [Case; 11] = [
+const MACHINES: [Case; 12] = [
     // What comes in while a process is suspended waits for it.
     (
         PLAIN,
@@ -74,6 +74,11 @@ const MACHINES: [Case; 11] = [
     (
         PLAIN,
         "crash(n2), fail(n2, read), restart(n2), expect(halted(n2)), restart(n2), expect(role(n2, follower))",
+    ),
+    // A server that has given up plays no role.
+    (
+        PLAIN,
+        r#"campaign(n1), settle, fail(n1, sync), put(key: "x", value: "1"), settle, expect(halted(n1)), expect(no_leader)"#,
     ),
     (PLAIN, "fail(n2, write), campaign(n2), expect(halted(n2)), restart(n2), expect(term(n2, 0))"),
     (

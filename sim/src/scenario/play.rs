@@ -1,29 +1,28 @@
 //! Playing a script, step by step.
 
 mod quiet;
+mod setting;
 mod mail;
 mod machines;
 mod clients;
 mod passage;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use wavetank_process::{RaftOptions, disk::FileName, raft_core::NodeId};
+use wavetank_process::raft_core::NodeId;
 
 use super::{
-    Cluster, Condition, Messages, Mistake, Scenario, Scripted, Server, Step,
+    Condition, Messages, Mistake, Scenario, Scripted, Server, Step,
     scene::{Claim, Instead, Scene},
 };
 use crate::{
     chance::Door,
     checks::{self, Violation},
-    client::ClientOptions,
     disk::DiskFault,
     mistake::Place,
-    network::NetworkOptions,
     program::Program,
     run::{self, Verdict},
-    tank::{Tank, TankOptions},
+    tank::Tank,
     trace::{Fingerprint, Line, LineKind, Trace},
 };
 use quiet::{FateOfSectors, Quiet};
@@ -133,8 +132,8 @@ impl<'a> Player<'a> {
     fn new(scenario: &'a Scenario, programs: &[Arc<dyn Program>]) -> Result<Self, Mistake> {
         let fate = FateOfSectors::default();
         let door = Door::new(Quiet::new(&fate));
-        let options = tank_options(&scenario.cluster);
-        let files = files(scenario, programs)?;
+        let options = setting::tank_options(&scenario.cluster);
+        let files = setting::files(scenario, programs)?;
         let checks = checks::built_in();
         let tank = Tank::with_files(options, &files, programs, checks, door, Trace::kept());
         let place = Place::whole(&scenario.source);
@@ -264,61 +263,6 @@ impl<'a> Player<'a> {
             Step::Expect(condition) => claimed(condition.judge(&self.scene())),
         }
     }
-}
-
-/// The tank for a cluster. Its clients do only what the script has them do.
-fn tank_options(cluster: &Cluster) -> TankOptions {
-    let Cluster {
-        voters,
-        clients,
-        pre_vote,
-        check_quorum,
-        election_timeout_ticks,
-        heartbeat_ticks,
-        max_message_bytes,
-        max_inflight_messages,
-        tick,
-        latency,
-        client_timeout,
-    } = *cluster;
-    let client = ClientOptions { operations: 0, timeout: client_timeout, ..ClientOptions::default() };
-    TankOptions {
-        voters,
-        tick,
-        raft: RaftOptions {
-            election_timeout_ticks,
-            heartbeat_ticks,
-            pre_vote,
-            check_quorum,
-            max_message_bytes,
-            max_inflight_messages,
-        },
-        network: NetworkOptions { latency_min: latency, latency_mean: latency, ..NetworkOptions::default() },
-        clients: (0..clients).map(|_| client.clone()).collect(),
-        ..TankOptions::default()
-    }
-}
-
-/// What the servers have on their disks when a scenario begins.
-fn files(
-    scenario: &Scenario,
-    programs: &[Arc<dyn Program>],
-) -> Result<Vec<BTreeMap<FileName, Vec<u8>>>, Mistake> {
-    let mut files = vec![BTreeMap::new(); scenario.cluster.voters as usize];
-    for (given, place) in &scenario.given {
-        let mistake = |expected: &str| {
-            let title = "no server can have this behind it";
-            Mistake::new(&scenario.path, &scenario.source, *place, title, expected)
-        };
-        let Server::Number(number) = given.server else { return Err(mistake("expected a server by number")) };
-        let position = number as usize - 1;
-        let program = &programs[position % programs.len()];
-        let past = given.past().map_err(mistake)?;
-        let written = program.files(&past);
-        files[position] = written
-            .ok_or_else(|| mistake(&format!("{} cannot begin in the middle of a history", program.name())))?;
-    }
-    Ok(files)
 }
 
 /// A step as a heading: its text on one line.

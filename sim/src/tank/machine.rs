@@ -346,6 +346,8 @@ impl Tank {
             Output::Halt { reason } => {
                 self.line(LineKind::Fault, None, || format!("{id} halts: {reason}"));
                 self.machines[position].status = Status::Halted { reason };
+                // What it showed before is no longer so.
+                self.cluster[position].observation = None;
             }
         }
     }
