@@ -44,6 +44,7 @@ fn a_mistake_is_reported_with_its_place_its_text_and_what_was_expected() {
         (file("", &format!("{claim} run_for(\"2 parsecs\")")), (4, 29), "2 parsecs\"", "needs a unit"),
         (file("colour: 1", claim), (2, 27), "colour", "`voters`"),
         (file("voters: 12", claim), (2, 27), "voters", "1 to 9"),
+        (file("election_timeout_ticks: 5000000000", claim), (2, 17), "cluster", "up to 2^32"),
         (file("heartbeat_ticks: 20", claim), (2, 17), "cluster", "a longer election_timeout_ticks"),
         (
             file("", &format!("{claim} run_for(19)")),

@@ -19,7 +19,7 @@ fn scenarios() -> Vec<Scenario> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "ron"))
         .collect::<Vec<_>>();
     paths.sort();
-    assert!(27 <= paths.len(), "{} scenarios", paths.len());
+    assert!(29 <= paths.len(), "{} scenarios", paths.len());
     paths.iter().map(|path| scenario::load(path).unwrap_or_else(|mistake| panic!("{mistake}"))).collect()
 }
 

@@ -7,6 +7,9 @@ use super::{
 };
 use crate::{mistake::Place, time::Span};
 
+/// The longest election timeout: far more than any script lasts.
+const MOST_TICKS: u64 = 1 << 32;
+
 /// Whether everything makes sense.
 pub(super) fn validate(scenario: &Scenario) -> Result<(), Mistake> {
     scenario.validate_story()?;
@@ -51,8 +54,8 @@ impl Scenario {
             return Err(self.mistake(self.place_of("clients"), title, expected));
         }
         if !self.cluster.can_run() {
-            let expected = "expected heartbeat_ticks of at least 1, a longer election_timeout_ticks, and nothing \
-                            else of zero";
+            let expected = "expected heartbeat_ticks of at least 1, a longer election_timeout_ticks up to 2^32, \
+                            and nothing else of zero";
             return Err(self.mistake(self.place_of("cluster"), "these settings make no sense", expected));
         }
         Ok(())
@@ -133,6 +136,7 @@ impl Cluster {
     fn can_run(&self) -> bool {
         0 < self.heartbeat_ticks
             && self.heartbeat_ticks < self.election_timeout_ticks
+            && self.election_timeout_ticks <= MOST_TICKS
             && self.tick != Span::ZERO
             && self.client_timeout != Span::ZERO
             && self.max_inflight_messages != 0
