@@ -12,6 +12,8 @@
 //! so does each sector of a write that was under way. Simplified: of several unsynced writes to one sector
 //! the last one counts, and what stood there between two of them never comes back.
 
+mod faults;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::Range,
@@ -28,6 +30,8 @@ use crate::{
     chance::{Door, Site, labels},
     time::{Span, Time},
 };
+use faults::Faults;
+pub use faults::{Damage, DiskFault, DiskOperation};
 
 /// The bytes of a sector: what the disk writes as a whole, unless the power fails meanwhile.
 pub const SECTOR_BYTES: u64 = 512;
@@ -84,12 +88,38 @@ pub struct SectorDisk {
     files: BTreeMap<FileName, File>,
     /// Which file each open request is for.
     open: BTreeMap<RequestId, FileName>,
+    faults: Faults,
 }
 
 impl SectorDisk {
     /// An empty disk.
     pub fn new(options: DiskOptions) -> Self {
-        Self { options, files: BTreeMap::new(), open: BTreeMap::new() }
+        Self { options, files: BTreeMap::new(), open: BTreeMap::new(), faults: Faults::default() }
+    }
+
+    /// Puts a file on the disk, durable, in the place of one of that name.
+    pub fn install(&mut self, name: FileName, image: Vec<u8>) {
+        self.files.insert(name, File { cached: image.clone(), durable: image, ..File::default() });
+    }
+
+    /// What survives for sure of every file.
+    pub fn files(&self) -> BTreeMap<FileName, Vec<u8>> {
+        self.files.iter().map(|(name, file)| (name.clone(), file.durable.clone())).collect()
+    }
+
+    /// Orders a fault. `false` if it waits already.
+    pub fn order(&mut self, fault: DiskFault) -> bool {
+        self.faults.order(fault, self.files.keys().cloned())
+    }
+
+    /// Whether a fault was ordered and has made no difference yet.
+    pub fn waits(&self, fault: DiskFault) -> bool {
+        self.faults.waits(fault)
+    }
+
+    /// Ends that the disk is full. `false` if it was not.
+    pub fn make_room(&mut self) -> bool {
+        self.faults.make_room()
     }
 
     /// How the disk behaves.
@@ -134,11 +164,25 @@ impl SectorDisk {
     pub fn complete(&mut self, id: RequestId) -> DiskResult {
         let Some(name) = self.open.remove(&id) else { panic!("{id:?} is not open") };
         let file = self.files.entry(name.clone()).or_default();
-        file.complete(id).map_err(|failure| DiskError {
-            operation: failure.operation,
-            file: name,
-            reason: failure.reason,
-        })
+        let request = file.take_next(id);
+        let failure = |operation, reason| DiskError { operation, file: name.clone(), reason };
+        let kind = request.operation.kind();
+        if let Some(reason) = self.faults.strike(kind, file.is_outgrown_by(&request.operation)) {
+            return Err(failure(kind.name(), reason.to_owned()));
+        }
+        if let Operation::Write { offset, bytes } = &request.operation {
+            let end = offset.saturating_add(bytes.len() as u64);
+            self.faults.heal(&name, offset / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES));
+        }
+        match file.complete(request) {
+            Ok(Response::Read(image)) => {
+                let mut image = Vec::from(image);
+                self.faults.mar(&name, &mut image);
+                Ok(Response::Read(image.into()))
+            }
+            Ok(response) => Ok(response),
+            Err(Failure { operation, reason }) => Err(failure(operation, reason)),
+        }
     }
 
     /// Stops everything that was under way, and with `power_loss` decides what is left of what was not
@@ -146,13 +190,17 @@ impl SectorDisk {
     pub fn crash(&mut self, power_loss: bool, machine: u64, door: &mut Door) -> CrashReport {
         let mut report = CrashReport { requests_abandoned: self.open.len() as u64, ..CrashReport::default() };
         self.open.clear();
+        let mut torn = false;
         for file in self.files.values_mut() {
             if power_loss {
                 let mut fates =
                     Fates { options: &self.options, machine, door: &mut *door, report: &mut report };
-                file.lose_power(&mut fates);
+                torn |= file.lose_power(&mut fates, self.faults.tear());
             }
             file.open.clear();
+        }
+        if torn {
+            self.faults.torn();
         }
         report
     }
@@ -216,6 +264,16 @@ enum Operation {
     Sync,
 }
 
+impl Operation {
+    fn kind(&self) -> DiskOperation {
+        match self {
+            Self::Read => DiskOperation::Read,
+            Self::Write { .. } => DiskOperation::Write,
+            Self::Sync => DiskOperation::Sync,
+        }
+    }
+}
+
 /// A [`DiskError`] without its file.
 struct Failure {
     operation: &'static str,
@@ -270,12 +328,25 @@ impl File {
         completes
     }
 
-    fn complete(&mut self, id: RequestId) -> Result<Response, Failure> {
-        let Some(OpenRequest { id: first, completes: _, operation, covers, covered }) = self.open.pop_front()
-        else {
-            panic!("{id:?} is not open");
-        };
-        assert_eq!(first, id, "requests to one file complete in the order of their submission");
+    /// Takes the request that completes next.
+    fn take_next(&mut self, id: RequestId) -> OpenRequest {
+        let Some(request) = self.open.pop_front() else { panic!("{id:?} is not open") };
+        assert_eq!(request.id, id, "requests to one file complete in the order of their submission");
+        request
+    }
+
+    /// Whether the file would grow by an operation.
+    fn is_outgrown_by(&self, operation: &Operation) -> bool {
+        match operation {
+            Operation::Write { offset, bytes } => {
+                (self.cached.len() as u64) < offset.saturating_add(bytes.len() as u64)
+            }
+            Operation::Read | Operation::Sync => false,
+        }
+    }
+
+    fn complete(&mut self, request: OpenRequest) -> Result<Response, Failure> {
+        let OpenRequest { id: _, completes: _, operation, covers, covered } = request;
         match operation {
             Operation::Read => Ok(Response::Read(Bytes::copy_from_slice(&self.cached))),
             Operation::Write { offset, bytes } => self.write(offset, &bytes),
@@ -332,23 +403,34 @@ impl File {
     }
 
     /// Lets every unsynced sector, and then every sector under way, meet its fate. What is left is both
-    /// images.
-    fn lose_power(&mut self, fates: &mut Fates<'_>) {
+    /// images. With a `tear`, so many bytes of the last write reach the disk; whether that cut anything off.
+    fn lose_power(&mut self, fates: &mut Fates<'_>, tear: Option<u64>) -> bool {
+        let last_open = self.open.iter().rposition(|open| matches!(open.operation, Operation::Write { .. }));
+        let mut tear_completed = Tear::new(tear.filter(|_| last_open.is_none()));
+        let mut tear_open = Tear::new(tear);
         let mut surviving = std::mem::take(&mut self.durable);
-        for number in self.unsynced.keys() {
+        for (number, written) in &self.unsynced {
             let new = sector(&self.cached, *number);
-            let reached = fates.of_unsynced(new.len() as u64);
-            fates.overwrite_partly(&mut surviving, number * SECTOR_BYTES, new, reached);
+            let torn = tear_completed.next(*written == self.last_write, new.len() as u64);
+            let reached = torn.unwrap_or_else(|| fates.of_unsynced(new.len() as u64));
+            let mixed = overwrite_partly(&mut surviving, number * SECTOR_BYTES, new, reached);
+            fates.report.sectors_mixed += u64::from(mixed);
         }
         fates.report.bytes_lost += self.bytes_missing_in(&surviving);
-        for request in &self.open {
+        for (place, request) in self.open.iter().enumerate() {
             if let Operation::Write { offset, bytes } = &request.operation {
-                write_partly(&mut surviving, *offset, bytes, fates);
+                let mixed = write_partly(&mut surviving, *offset, bytes, |len| {
+                    let torn = tear_open.next(Some(place) == last_open, len);
+                    torn.unwrap_or_else(|| fates.of_sector_in_flight(len))
+                });
+                fates.report.sectors_mixed += mixed;
             }
         }
+        fates.report.sectors_torn += tear_completed.cut + tear_open.cut;
         self.unsynced.clear();
         self.cached.clone_from(&surviving);
         self.durable = surviving;
+        0 < tear_completed.cut + tear_open.cut
     }
 
     /// How many bytes of the unsynced sectors read differently in `image`, or are not in it.
@@ -362,17 +444,57 @@ impl File {
     }
 }
 
-/// Writes those sectors of a write under way that reached the disk before the power failed.
-fn write_partly(image: &mut Vec<u8>, offset: u64, bytes: &Bytes, fates: &mut Fates<'_>) {
+/// Writes the first `reached` bytes of what was to be written within a sector. Whether the sector now reads neither as
+/// before nor as it was to be.
+fn overwrite_partly(image: &mut Vec<u8>, start: u64, new: &[u8], reached: u64) -> bool {
+    let (arrived, missing) = new.split_at(reached as usize);
+    // Some of it changes the disk, and some of it would have.
+    let differs = |from: u64, bytes: &[u8]| {
+        let stood = image.get(from as usize..).unwrap_or_default();
+        !bytes.is_empty() && !stood.starts_with(bytes)
+    };
+    let mixed = differs(start, arrived) && differs(start + reached, missing);
+    overwrite(image, start, arrived);
+    mixed
+}
+
+/// Writes what of a write under way reached the disk before the power failed: of each sector as many bytes as `fate` says.
+/// Returns how many sectors now read neither as before nor as they were to be.
+fn write_partly(image: &mut Vec<u8>, offset: u64, bytes: &Bytes, mut fate: impl FnMut(u64) -> u64) -> u64 {
+    let mut mixed = 0;
     // A write that was going to fail had no effect.
-    let Ok(sectors) = sectors_touched(offset, offset, bytes) else { return };
+    let Ok(sectors) = sectors_touched(offset, offset, bytes) else { return mixed };
     let end = offset + bytes.len() as u64;
     for number in sectors {
         let start = offset.max(number * SECTOR_BYTES);
         let new =
             bytes.slice((start - offset) as usize..(end.min((number + 1) * SECTOR_BYTES) - offset) as usize);
-        let reached = fates.of_sector_in_flight(new.len() as u64);
-        fates.overwrite_partly(image, start, &new, reached);
+        let reached = fate(new.len() as u64);
+        mixed += u64::from(overwrite_partly(image, start, &new, reached));
+    }
+    mixed
+}
+
+/// A write of which only so many bytes reach the disk.
+struct Tear {
+    /// How many are still to come; `None` if no write is torn.
+    left: Option<u64>,
+    /// How many sectors were cut, or cut off.
+    cut: u64,
+}
+
+impl Tear {
+    fn new(bytes: Option<u64>) -> Self {
+        Self { left: bytes, cut: 0 }
+    }
+
+    /// How many bytes of a sector of so many reach the disk, if it `belongs` to the torn write.
+    fn next(&mut self, belongs: bool, len: u64) -> Option<u64> {
+        let left = self.left.as_mut().filter(|_| belongs)?;
+        let reached = len.min(*left);
+        *left -= reached;
+        self.cut += u64::from(reached < len);
+        Some(reached)
     }
 }
 
@@ -433,18 +555,6 @@ impl Fates<'_> {
             (true, true) => &[mild, other, Fate::Torn],
         };
         *self.door.pick(Site::of(label, self.machine), fates)
-    }
-
-    /// Writes the first `reached` bytes of what was to be written within a sector.
-    fn overwrite_partly(&mut self, image: &mut Vec<u8>, start: u64, new: &[u8], reached: u64) {
-        let (arrived, missing) = new.split_at(reached as usize);
-        // Some of it changed the disk, and some of it would have.
-        let differs = |from: u64, bytes: &[u8]| {
-            let stood = image.get(from as usize..).unwrap_or_default();
-            !bytes.is_empty() && !stood.starts_with(bytes)
-        };
-        self.report.sectors_mixed += u64::from(differs(start, arrived) && differs(start + reached, missing));
-        overwrite(image, start, arrived);
     }
 
     /// Where a sector is torn: behind its first byte at the mildest, and before its last one if it has two.

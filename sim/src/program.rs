@@ -1,9 +1,12 @@
 //! What runs on a machine: how to boot it, and how to read what it says.
 
-use std::{marker::PhantomData, sync::Arc};
+mod past;
+
+use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
 
 use wavetank_process::{
-    Adapter, Boot, Description, LogStore, Process, Replica, StateMachine, WalStore, unframe_command,
+    Adapter, Boot, Description, LogStore, Process, Recovered, Replica, StateMachine, WalStore,
+    disk::FileName, unframe_command,
 };
 
 use crate::{
@@ -25,6 +28,13 @@ pub trait Program: Send + Sync {
 
     /// A message in one line.
     fn render(&self, bytes: &[u8]) -> String;
+
+    /// The files of a server that has this behind it, by name; `None` for a program that cannot begin in the middle of a
+    /// history.
+    fn files(&self, past: &Recovered) -> Option<BTreeMap<FileName, Vec<u8>>> {
+        let _ = past;
+        None
+    }
 
     /// A reader of its disk that shares no code with it; without one, the checks of durability have nothing
     /// to go by and say so in their counters.
@@ -52,6 +62,10 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Program for ReplicaProgram<A, L, 
 
     fn render(&self, bytes: &[u8]) -> String {
         A::render(bytes, &render_command::<S>)
+    }
+
+    fn files(&self, past: &Recovered) -> Option<BTreeMap<FileName, Vec<u8>>> {
+        past::write::<L>(past)
     }
 
     fn auditor(&self) -> Option<Box<dyn Auditor>> {

@@ -1,6 +1,7 @@
 //! Scenario files: scripted histories, one claim each.
 //!
-//! A file says what it is about (`story`), what cluster it needs (`cluster`), and what happens (`script`). Nothing happens
+//! A file says what it is about (`story`), what [cluster](Cluster) it needs (`cluster`), what its servers have
+//! [behind them](Given) when it begins (`given`, if anything), and what happens (`script`). Nothing happens
 //! that is not scripted: every choice is the mildest, disks answer at once, and messages wait in their mailboxes until
 //! they are delivered by name, or until a step lets time pass. What is claimed is said by `expect`.
 //!
@@ -50,6 +51,7 @@ mod scene;
 mod condition;
 mod step;
 mod examples;
+mod given;
 mod validate;
 mod play;
 
@@ -60,8 +62,9 @@ use serde::Deserialize;
 
 pub use crate::mistake::Mistake;
 pub use condition::Condition;
+pub use given::Given;
 pub use names::{ClientName, Fate, Kind, Messages, Party, RoleName, Server};
-pub use play::{Outcome, play, play_negated};
+pub use play::{Outcome, play, play_claiming, play_negated};
 pub use step::{Call, Step};
 
 use crate::{mistake::Place, network::NetworkOptions, tank::TankOptions, time::Span};
@@ -74,6 +77,7 @@ pub struct Scenario {
     source: String,
     story: String,
     cluster: Cluster,
+    given: Vec<(Given, Place)>,
     script: Vec<Scripted>,
 }
 
@@ -133,13 +137,15 @@ impl Default for Cluster {
     }
 }
 
-/// A file as it is written, its steps still unread: each is read by itself, so that a mistake is found where it is.
+/// A file as it is written, its parts still unread: each is read by itself, so that a mistake is found where it is.
 #[derive(Deserialize)]
 #[serde(rename = "Scenario", deny_unknown_fields)]
 struct File<'a> {
     story: String,
     #[serde(default)]
     cluster: Cluster,
+    #[serde(default, borrow)]
+    given: Vec<&'a RawValue>,
     #[serde(borrow)]
     script: Vec<&'a RawValue>,
 }
@@ -184,6 +190,12 @@ pub fn parse(path: &str, source: &str) -> Result<Scenario, Mistake> {
     let mistake =
         |place, error| Mistake::syntax(path, source, place, "this cannot be read as a scenario", &error);
     let file: File<'_> = options.from_str(source).map_err(|error| mistake(whole, error))?;
+    let mut given = Vec::with_capacity(file.given.len());
+    for raw in file.given {
+        let (place, _) = Place::of(source, raw.get_ron());
+        let past = options.from_str(place.text(source)).map_err(|error| mistake(place, error))?;
+        given.push((past, place));
+    }
     let mut script = Vec::with_capacity(file.script.len());
     for raw in file.script {
         let (place, remark) = Place::of(source, raw.get_ron());
@@ -199,6 +211,7 @@ pub fn parse(path: &str, source: &str) -> Result<Scenario, Mistake> {
         source: source.to_owned(),
         story: file.story,
         cluster: file.cluster,
+        given,
         script,
     };
     validate::validate(&scenario)?;

@@ -9,12 +9,15 @@ mod machine;
 mod client_port;
 mod watch;
 mod mail;
+mod trouble;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use wavetank_process::{Input, Outcome, Output, RaftOptions, RequestId, Role, raft_core::NodeId};
+use wavetank_process::{
+    Input, Outcome, Output, RaftOptions, RequestId, Role, disk::FileName, raft_core::NodeId,
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
@@ -175,6 +178,21 @@ impl Tank {
     ) -> Self {
         Self::of(KvWorkload::default(), options, programs, checks, door, trace)
     }
+
+    /// The same, with files on the disks: of each machine in turn, by name. What they promise counts as durable.
+    ///
+    /// # Panics
+    /// When there is no program, or no voter.
+    pub fn with_files(
+        options: TankOptions,
+        files: &[BTreeMap<FileName, Vec<u8>>],
+        programs: &[Arc<dyn Program>],
+        checks: Vec<Box<dyn Check>>,
+        door: Door,
+        trace: Trace,
+    ) -> Self {
+        Self::build(KvWorkload::default(), options, files, programs, checks, door, trace)
+    }
 }
 
 impl<W: Workload> Tank<W> {
@@ -186,6 +204,18 @@ impl<W: Workload> Tank<W> {
     pub fn of(
         workload: W,
         options: TankOptions,
+        programs: &[Arc<dyn Program>],
+        checks: Vec<Box<dyn Check>>,
+        door: Door,
+        trace: Trace,
+    ) -> Self {
+        Self::build(workload, options, &[], programs, checks, door, trace)
+    }
+
+    fn build(
+        workload: W,
+        options: TankOptions,
+        files: &[BTreeMap<FileName, Vec<u8>>],
         programs: &[Arc<dyn Program>],
         checks: Vec<Box<dyn Check>>,
         door: Door,
@@ -220,6 +250,9 @@ impl<W: Workload> Tank<W> {
             refusal: None,
             options,
         };
+        for (machine, files) in files.iter().enumerate() {
+            tank.install(machine, files);
+        }
         for machine in 0..tank.machines.len() {
             tank.boot(machine);
         }

@@ -27,7 +27,8 @@ use super::{
 /// Play scripted histories
 ///
 /// A scenario is a file that says what happens in a cluster, step by step, and what is to be expected. Nothing else
-/// happens in it. Of a directory all files are played that end in .ron.
+/// happens in it. Of a directory all files are played that end in .ron. A step that cannot be taken, or would have no
+/// effect, is a mistake in the file.
 #[derive(Debug, Args)]
 #[command(after_help = concat!(
     "Examples:\n",

@@ -335,3 +335,105 @@ fn a_disk_agrees_with_whole_copies() {
         }
     }
 }
+
+#[test]
+fn an_operation_that_is_to_fail_fails_once_and_has_no_effect() {
+    let mut bench = Bench::new();
+    bench.run(write(0, sectors(1, 1)));
+    for (operation, request) in [
+        (DiskOperation::Write, write(0, sectors(1, 2))),
+        (DiskOperation::Sync, sync()),
+        (DiskOperation::Read, Request::Read { file: log() }),
+    ] {
+        let fault = DiskFault::Fail(operation);
+        assert!(bench.disk.order(fault) && bench.disk.waits(fault), "{operation:?}");
+        assert!(!bench.disk.order(fault), "{operation:?} waits already");
+        let id = bench.submit(request);
+        let error = bench.disk.complete(id).unwrap_err();
+        assert_eq!((error.operation, error.file), (operation.name(), log()));
+        assert!(!bench.disk.waits(fault), "{operation:?}");
+        assert_eq!(bench.disk.cached(&log()), sectors(1, 1));
+        assert_eq!(bench.disk.durable(&log()), [0_u8; 0]);
+    }
+    assert_eq!(bench.run(sync()), Response::Synced);
+    assert_eq!(bench.disk.durable(&log()), sectors(1, 1));
+}
+
+#[test]
+fn a_full_disk_takes_nothing_that_makes_a_file_grow() {
+    let mut bench = Bench::new();
+    bench.run(write(0, sectors(1, 1)));
+    assert!(!bench.disk.make_room(), "there is room");
+    assert!(bench.disk.order(DiskFault::Full));
+    assert_eq!(bench.run(write(0, sectors(1, 2))), Response::Written, "it does not grow");
+    assert!(bench.disk.waits(DiskFault::Full));
+    let id = bench.submit(write(511, vec![3; 2]));
+    assert_eq!(bench.disk.complete(id).unwrap_err().reason, "no space left");
+    assert!(!bench.disk.waits(DiskFault::Full));
+    assert_eq!(bench.disk.cached(&log()), sectors(1, 2));
+    assert!(bench.disk.make_room());
+    assert_eq!(bench.run(write(511, vec![3; 2])), Response::Written);
+}
+
+/// The image after a loss of power that loses nothing by itself, with the last write torn behind so many bytes.
+fn torn(tear: u64, prepare: impl FnOnce(&mut Bench)) -> (Vec<u8>, bool) {
+    let mut bench = Bench::new();
+    bench.run(write(0, sectors(1, 1)));
+    bench.run(sync());
+    let fault = DiskFault::Tear { bytes: tear };
+    bench.disk.order(fault);
+    prepare(&mut bench);
+    bench.lose_power(&[]);
+    (bench.disk.durable(&log()).to_vec(), bench.disk.waits(fault))
+}
+
+#[test]
+fn of_a_torn_write_so_many_bytes_are_left() {
+    let completed = |bench: &mut Bench| {
+        bench.run(write(512, sectors(1, 2)));
+        bench.run(write(1_024, sectors(3, 3)));
+    };
+    let (before, third) = ([sectors(1, 1), sectors(1, 2)].concat(), |len| vec![3; len]);
+    for tear in [0, 1, 511, 512, 513, 1_535] {
+        let expected = [before.clone(), third(tear)].concat();
+        assert_eq!(torn(tear as u64, completed), (expected, false), "{tear} bytes");
+    }
+    let whole = [before.clone(), third(1_536)].concat();
+    assert_eq!(torn(1_536, completed), (whole, true), "nothing was cut off");
+    let under_way = |bench: &mut Bench| {
+        bench.run(write(512, sectors(1, 2)));
+        bench.submit(write(1_024, sectors(3, 3)));
+    };
+    assert_eq!(torn(700, under_way), ([before, third(700)].concat(), false));
+    assert_eq!(torn(0, |_| ()), (sectors(1, 1), true), "what is durable is not torn");
+}
+
+#[test]
+fn a_crash_of_the_process_tears_nothing() {
+    let mut bench = Bench::new();
+    let fault = DiskFault::Tear { bytes: 1 };
+    bench.disk.order(fault);
+    bench.run(write(0, sectors(1, 1)));
+    bench.disk.crash(false, MACHINE, &mut quiet());
+    assert_eq!((bench.disk.cached(&log()), bench.disk.waits(fault)), (sectors(1, 1).as_slice(), true));
+}
+
+#[test]
+fn rot_shows_in_what_is_read_until_the_sector_is_written_anew() {
+    let mut bench = Bench::new();
+    bench.run(write(0, sectors(2, 2)));
+    bench.run(sync());
+    let (bit, sector) = (DiskFault::Rot(Damage::Bit(3)), DiskFault::Rot(Damage::Sector(1)));
+    assert!(bench.disk.order(bit) && bench.disk.order(sector) && bench.disk.waits(bit));
+    let beyond = DiskFault::Rot(Damage::Bit(1_024));
+    bench.disk.order(beyond);
+    let mut rotten = [sectors(1, 2), sectors(1, 0)].concat();
+    rotten[3] = 3;
+    assert_eq!(bench.run(Request::Read { file: log() }), Response::Read(rotten.into()));
+    assert_eq!([bit, sector, beyond].map(|fault| bench.disk.waits(fault)), [false, false, true]);
+    assert_eq!(bench.disk.durable(&log()), sectors(2, 2), "what is there by rights is untouched");
+    bench.run(write(600, vec![2; 1]));
+    let mut rotten = sectors(2, 2);
+    rotten[3] = 3;
+    assert_eq!(bench.run(Request::Read { file: log() }), Response::Read(rotten.into()));
+}

@@ -3,7 +3,7 @@
 use super::Mistake;
 
 /// One of each verb, to show how it is written.
-const EXAMPLES: [(&str, &str); 26] = [
+const EXAMPLES: [(&str, &str); 33] = [
     ("campaign", "campaign(n1)"),
     ("transfer", "transfer(to: n2)"),
     ("deliver", "deliver(kind: RequestVote, from: n1, to: n2)"),
@@ -21,11 +21,18 @@ const EXAMPLES: [(&str, &str); 26] = [
     ("pause", "pause(n1)"),
     ("resume", "resume(n1)"),
     ("slow", "slow(n1, \"20ms\")"),
+    ("skew", "skew(server: n2, ppm: 50000)"),
+    ("fail", "fail(n1, sync)"),
+    ("fill", "fill(n1)"),
+    ("tear", "tear(n3, 40)"),
+    ("rot", "rot(n1, bit(40))"),
+    ("make_room", "make_room(n1)"),
     ("put", "put(key: \"x\", value: \"1\")"),
     ("get", "get(key: \"x\")"),
     ("cas", "cas(key: \"x\", expected: \"1\", value: \"2\")"),
     ("append", "append(key: \"x\", value: \"1\")"),
     ("retry", "retry(to: n2)"),
+    ("together", "together([deliver(kind: Request, from: c1), deliver(kind: Request, from: c2)])"),
     ("run_for", "run_for(\"20ms\")"),
     ("run_until", "run_until(condition: leader(n1), within: \"1s\")"),
     ("settle", "settle"),

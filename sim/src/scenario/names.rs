@@ -160,7 +160,8 @@ impl Kind {
     }
 }
 
-fn from_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroUsize>, D::Error> {
+/// Reads which message is meant.
+pub(super) fn from_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroUsize>, D::Error> {
     let number = Option::<usize>::deserialize(deserializer)?;
     let counted =
         |number| NonZeroUsize::new(number).ok_or_else(|| de::Error::custom("messages are counted from 1"));

@@ -1,6 +1,7 @@
 //! Playing a script, step by step.
 
 mod quiet;
+mod setting;
 mod mail;
 mod machines;
 mod clients;
@@ -8,21 +9,20 @@ mod passage;
 
 use std::sync::Arc;
 
-use wavetank_process::{RaftOptions, raft_core::NodeId};
+use wavetank_process::raft_core::NodeId;
 
 use super::{
-    Cluster, Mistake, Scenario, Scripted, Server, Step,
+    Condition, Messages, Mistake, Scenario, Scripted, Server, Step,
     scene::{Claim, Instead, Scene},
 };
 use crate::{
     chance::Door,
     checks::{self, Violation},
-    client::ClientOptions,
+    disk::DiskFault,
     mistake::Place,
-    network::NetworkOptions,
     program::Program,
     run::{self, Verdict},
-    tank::{Tank, TankOptions},
+    tank::Tank,
     trace::{Fingerprint, Line, LineKind, Trace},
 };
 use quiet::{FateOfSectors, Quiet};
@@ -42,13 +42,42 @@ pub struct Outcome {
 
 /// Plays a scenario on these programs, given out to the servers in turn.
 pub fn play(scenario: &Scenario, programs: &[Arc<dyn Program>]) -> Outcome {
-    Player::new(scenario, programs).play(None)
+    play_or_refuse(scenario, programs, &Twist::None)
 }
 
 /// Plays a scenario with the claim at this place of the script, an `expect` or a `run_until`, turned into its contrary.
 /// If the claim means anything, the scenario fails.
 pub fn play_negated(scenario: &Scenario, programs: &[Arc<dyn Program>], step: usize) -> Outcome {
-    Player::new(scenario, programs).play(Some(step))
+    play_or_refuse(scenario, programs, &Twist::Contrary { step })
+}
+
+/// Plays a scenario and, when it comes to this step of the script, claims something else instead.
+pub fn play_claiming(
+    scenario: &Scenario,
+    programs: &[Arc<dyn Program>],
+    step: usize,
+    claim: Condition,
+) -> Outcome {
+    play_or_refuse(scenario, programs, &Twist::Claim { step, claim })
+}
+
+/// How a script is played otherwise than it is written.
+enum Twist {
+    /// It is not.
+    None,
+    /// A step counts as taken if it fails as a claim, and the reverse.
+    Contrary { step: usize },
+    /// In the place of a step there is a claim.
+    Claim { step: usize, claim: Condition },
+}
+
+fn play_or_refuse(scenario: &Scenario, programs: &[Arc<dyn Program>], twist: &Twist) -> Outcome {
+    match Player::new(scenario, programs) {
+        Ok(player) => player.play(twist),
+        Err(mistake) => {
+            Outcome { verdict: Err(mistake), trace: Vec::new(), events: 0, hash: Fingerprint::default() }
+        }
+    }
 }
 
 /// Why a script does not go on.
@@ -91,23 +120,35 @@ struct Player<'a> {
     tank: Tank,
     fate: FateOfSectors,
     last_crashed: Option<usize>,
+    /// The step that is being taken.
+    place: Place,
+    /// Faults of disks, each with the machine that it was ordered for and the step that did it.
+    ordered: Vec<(usize, DiskFault, Place)>,
+    /// Whether steps are being taken together, so that nothing happens between them.
+    together: bool,
 }
 
 impl<'a> Player<'a> {
-    fn new(scenario: &'a Scenario, programs: &[Arc<dyn Program>]) -> Self {
+    fn new(scenario: &'a Scenario, programs: &[Arc<dyn Program>]) -> Result<Self, Mistake> {
         let fate = FateOfSectors::default();
         let door = Door::new(Quiet::new(&fate));
-        let options = tank_options(&scenario.cluster);
-        let tank = Tank::new(options, programs, checks::built_in(), door, Trace::kept());
-        Self { scenario, tank, fate, last_crashed: None }
+        let options = setting::tank_options(&scenario.cluster);
+        let files = setting::files(scenario, programs)?;
+        let checks = checks::built_in();
+        let tank = Tank::with_files(options, &files, programs, checks, door, Trace::kept());
+        let place = Place::whole(&scenario.source);
+        Ok(Self { scenario, tank, fate, last_crashed: None, place, ordered: Vec::new(), together: false })
     }
 
-    fn play(mut self, negated: Option<usize>) -> Outcome {
+    fn play(mut self, twist: &Twist) -> Outcome {
         self.settle_moment();
         let script = &self.scenario.script;
         for (position, scripted) in script.iter().enumerate() {
-            let played = self.play_step(scripted);
-            let played = if negated == Some(position) { contrary(played) } else { played };
+            let played = match twist {
+                Twist::Contrary { step } if *step == position => contrary(self.play_step(scripted)),
+                Twist::Claim { step, claim } if *step == position => claimed(claim.judge(&self.scene())),
+                Twist::None | Twist::Contrary { .. } | Twist::Claim { .. } => self.play_step(scripted),
+            };
             if let Some(violation) = self.tank.violation() {
                 let verdict = Verdict::Fail(violation.clone());
                 return self.outcome(Ok(verdict));
@@ -117,8 +158,23 @@ impl<'a> Player<'a> {
                 return self.outcome(verdict);
             }
         }
-        let verdict = run::judge_history(&self.tank);
-        self.outcome(Ok(verdict))
+        let verdict = self.idle_fault().map_or_else(|| Ok(run::judge_history(&self.tank)), Err);
+        self.outcome(verdict)
+    }
+
+    /// A fault that was ordered and has not struck, as a mistake.
+    fn idle_fault(&self) -> Option<Mistake> {
+        let idle =
+            |(position, fault, _): &&(usize, DiskFault, Place)| self.tank.disk_fault_waits(*position, *fault);
+        let (_, _, place) = self.ordered.iter().find(idle)?;
+        let Scenario { path, source, .. } = self.scenario;
+        Some(Mistake::new(
+            path,
+            source,
+            *place,
+            "this step had no effect",
+            "when the script ends, it has made no difference",
+        ))
     }
 
     /// Plays a step under its heading, with everything that follows at the same moment.
@@ -127,6 +183,7 @@ impl<'a> Player<'a> {
             self.tank.heading(LineKind::Remark, remark);
         }
         self.tank.heading(LineKind::Step, &heading(place.text(&self.scenario.source)));
+        self.place = *place;
         let played = self.step(step);
         self.settle_moment();
         played
@@ -178,7 +235,10 @@ impl<'a> Player<'a> {
             Step::Duplicate(messages) => self.each(messages, Tank::duplicate_now),
             Step::Hold(messages) => self.each(messages, Tank::hold),
             Step::Release(messages) => self.each(messages, Tank::release),
-            Step::Delay { kind, from, to, by } => self.delay(*kind, *from, *to, *by),
+            Step::Delay { kind, from, to, nth, by } => {
+                let messages = Messages { kind: *kind, from: *from, to: *to, nth: *nth };
+                self.each(&messages, |tank, id| tank.delay(id, *by))
+            }
             Step::Partition(groups) => self.partition(groups),
             Step::Cut { from, to } => self.cut(*from, *to),
             Step::Heal => self.heal(),
@@ -188,46 +248,20 @@ impl<'a> Player<'a> {
             Step::Pause(server) => self.pause(*server),
             Step::Resume(server) => self.resume(*server),
             Step::Slow(server, latency) => self.slow(*server, *latency),
+            Step::Skew { server, ppm, forward } => self.skew(*server, *ppm, *forward),
+            Step::Fail(server, operation) => self.order(*server, DiskFault::Fail(*operation)),
+            Step::Fill(server) => self.order(*server, DiskFault::Full),
+            Step::Tear(server, bytes) => self.order(*server, DiskFault::Tear { bytes: *bytes }),
+            Step::Rot(server, damage) => self.order(*server, DiskFault::Rot(*damage)),
+            Step::MakeRoom(server) => self.make_room(*server),
             Step::Put(_) | Step::Get(_) | Step::Cas(_) | Step::Append(_) => self.call(step),
             Step::Retry { client, to } => self.retry(*client, *to),
+            Step::Together(steps) => self.together(steps),
             Step::RunFor(span) => self.run_for(*span),
             Step::RunUntil { condition, within } => self.run_until(condition, *within),
             Step::Settle => self.settle(),
             Step::Expect(condition) => claimed(condition.judge(&self.scene())),
         }
-    }
-}
-
-/// The tank for a cluster. Its clients do only what the script has them do.
-fn tank_options(cluster: &Cluster) -> TankOptions {
-    let Cluster {
-        voters,
-        clients,
-        pre_vote,
-        check_quorum,
-        election_timeout_ticks,
-        heartbeat_ticks,
-        max_message_bytes,
-        max_inflight_messages,
-        tick,
-        latency,
-        client_timeout,
-    } = *cluster;
-    let client = ClientOptions { operations: 0, timeout: client_timeout, ..ClientOptions::default() };
-    TankOptions {
-        voters,
-        tick,
-        raft: RaftOptions {
-            election_timeout_ticks,
-            heartbeat_ticks,
-            pre_vote,
-            check_quorum,
-            max_message_bytes,
-            max_inflight_messages,
-        },
-        network: NetworkOptions { latency_min: latency, latency_mean: latency, ..NetworkOptions::default() },
-        clients: (0..clients).map(|_| client.clone()).collect(),
-        ..TankOptions::default()
     }
 }
 

@@ -1,9 +1,15 @@
 //! The verbs of a script.
 
+use std::num::NonZeroUsize;
+
 use serde::Deserialize;
 
-use super::{ClientName, Condition, Fate, Kind, Messages, Party, Server};
-use crate::{kv::Command, time::Span};
+use super::{ClientName, Condition, Fate, Kind, Messages, Party, Server, names::from_one};
+use crate::{
+    disk::{Damage, DiskOperation},
+    kv::Command,
+    time::Span,
+};
 
 const fn leader() -> Server {
     Server::Leader
@@ -44,6 +50,9 @@ pub enum Step {
         from: Option<Party>,
         /// For whom they are.
         to: Option<Party>,
+        /// Only this one of them, in the order in which they were sent, from 1.
+        #[serde(default, deserialize_with = "from_one")]
+        nth: Option<NonZeroUsize>,
         /// By how much longer.
         by: Span,
     },
@@ -74,6 +83,31 @@ pub enum Step {
     /// takes two requests, a write and a sync, and so twice as long.
     Slow(Server, Span),
 
+    /// Has a server's clock go wrong from now on: `skew(server: n2, ppm: 50000)`, `skew(server: n2, forward: "1s")`.
+    Skew {
+        /// Whose clock.
+        server: Server,
+        /// How many parts in a million it gains, or loses if negative: more than it loses in all, and at most as many. As
+        /// before, if not said.
+        ppm: Option<i64>,
+        /// By how much it jumps ahead.
+        #[serde(default)]
+        forward: Span,
+    },
+    /// Has the next read, write or sync of a server's disk fail: `fail(n1, sync)`. Like the next three, it must come to
+    /// something before the script ends.
+    Fail(Server, DiskOperation),
+    /// Has a server's disk be full, so that its files cannot grow, until there is room again: `fill(n1)`.
+    Fill(Server),
+    /// Has only so many bytes of the last write reach a server's disk, if it is not synced when the power fails next:
+    /// `tear(n3, 40)`. They count from the beginning of a sector of 512.
+    Tear(Server, u64),
+    /// Damages what a server's disk holds, for whoever reads it: `rot(n1, bit(40))` flips a bit of that byte, and
+    /// `rot(n1, sector(0))` loses that sector. What the disk holds by rights is what it is judged by.
+    Rot(Server, Damage),
+    /// Makes room on a full disk: `make_room(n1)`.
+    MakeRoom(Server),
+
     /// Has a client write: `put(key: "x", value: "1")`. Its request waits in the mailboxes like any message. A client has
     /// one request open: it gives up an earlier one that is still unanswered, whose outcome stays unknown.
     Put(Call),
@@ -94,6 +128,9 @@ pub enum Step {
         to: Server,
     },
 
+    /// Takes several steps at once, before anything comes of the first: `together([deliver(nth: 1), deliver(nth: 1)])`.
+    /// Neither claims nor the passing of time are among them.
+    Together(Vec<Step>),
     /// Lets so much time pass: `run_for("20ms")`. Messages arrive and timers fire.
     RunFor(Span),
     /// Lets time pass until something holds: `run_until(condition: leader(n2), within: "1s")`.
@@ -150,6 +187,19 @@ impl Step {
         Some((call, command))
     }
 
+    /// It, and the steps within it.
+    pub(super) fn all(&self) -> Vec<&Self> {
+        match self {
+            Self::Together(steps) => std::iter::once(self).chain(steps.iter().flat_map(Self::all)).collect(),
+            _ => vec![self],
+        }
+    }
+
+    /// Whether it can be taken together with others: nothing comes of it before the next.
+    pub(super) fn is_momentary(&self) -> bool {
+        !matches!(self, Self::RunFor(_) | Self::RunUntil { .. } | Self::Settle | Self::Expect(_))
+    }
+
     /// Every server and client it names.
     pub(super) fn parties(&self) -> Vec<Party> {
         let servers = |servers: &[Server]| servers.iter().copied().map(Party::Server).collect();
@@ -160,7 +210,13 @@ impl Step {
             | Self::Restart(server)
             | Self::Pause(server)
             | Self::Resume(server)
-            | Self::Slow(server, _) => servers(&[*server]),
+            | Self::Slow(server, _)
+            | Self::Skew { server, .. }
+            | Self::Fail(server, _)
+            | Self::Fill(server)
+            | Self::Tear(server, _)
+            | Self::Rot(server, _)
+            | Self::MakeRoom(server) => servers(&[*server]),
             Self::Transfer { from, to } | Self::Cut { from, to } => servers(&[*from, *to]),
             Self::Partition(groups) => servers(&groups.concat()),
             Self::Deliver(Messages { from, to, .. })
@@ -174,6 +230,7 @@ impl Step {
             | Self::Cas(Call { client, to, .. })
             | Self::Append(Call { client, to, .. })
             | Self::Retry { client, to } => vec![Party::Client(*client), Party::Server(*to)],
+            Self::Together(steps) => steps.iter().flat_map(Self::parties).collect(),
             Self::RunUntil { condition, .. } | Self::Expect(condition) => condition.parties(),
             Self::Heal | Self::RunFor(_) | Self::Settle => Vec::new(),
         }

@@ -7,13 +7,20 @@ use super::{
 };
 use crate::{mistake::Place, time::Span};
 
+/// The longest election timeout: far more than any script lasts.
+const MOST_TICKS: u64 = 1 << 32;
+
 /// Whether everything makes sense.
 pub(super) fn validate(scenario: &Scenario) -> Result<(), Mistake> {
     scenario.validate_story()?;
     scenario.validate_cluster()?;
-    for scripted in &scenario.script {
-        scenario.validate_parties(scripted)?;
-        scenario.validate_call(scripted)?;
+    scenario.validate_given()?;
+    for Scripted { step, place, remark: _ } in &scenario.script {
+        scenario.validate_parties(step.parties(), *place)?;
+        for step in step.all() {
+            scenario.validate_call(step, *place)?;
+            scenario.validate_together(step, *place)?;
+        }
     }
     scenario.validate_claims()
 }
@@ -47,17 +54,35 @@ impl Scenario {
             return Err(self.mistake(self.place_of("clients"), title, expected));
         }
         if !self.cluster.can_run() {
-            let expected = "expected heartbeat_ticks of at least 1, a longer election_timeout_ticks, and nothing \
-                            else of zero";
+            let expected = "expected heartbeat_ticks of at least 1, a longer election_timeout_ticks up to 2^32, \
+                            and nothing else of zero";
             return Err(self.mistake(self.place_of("cluster"), "these settings make no sense", expected));
         }
         Ok(())
     }
 
-    /// Whether the servers and clients that a step names exist.
-    fn validate_parties(&self, Scripted { step, place, remark: _ }: &Scripted) -> Result<(), Mistake> {
+    /// Whether what the servers are said to have behind them is possible.
+    fn validate_given(&self) -> Result<(), Mistake> {
+        for (position, (given, place)) in self.given.iter().enumerate() {
+            self.validate_parties(given.parties(), *place)?;
+            let mistake = |expected| Err(self.mistake(*place, "no server can have this behind it", expected));
+            if !matches!(given.server, Server::Number(_)) {
+                return mistake("expected a server named by number");
+            }
+            if self.given[..position].iter().any(|(other, _)| other.server == given.server) {
+                return mistake("expected one past for each server");
+            }
+            if let Err(expected) = given.past() {
+                return mistake(expected);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the servers and clients that something names exist.
+    fn validate_parties(&self, parties: Vec<Party>, place: Place) -> Result<(), Mistake> {
         let Cluster { voters, clients, .. } = self.cluster;
-        for party in step.parties() {
+        for party in parties {
             let (name, expected) = match party {
                 Party::Server(Server::Number(number)) if voters < number => {
                     (format!("n{number}"), format!("expected a server from n1 to n{voters}"))
@@ -67,18 +92,27 @@ impl Scenario {
                 }
                 Party::Server(_) | Party::Client(_) => continue,
             };
-            let place = Place::find(&self.source, *place, &name);
+            let place = Place::find(&self.source, place, &name);
             return Err(self.mistake(place, format!("there is no {name}"), expected));
         }
         Ok(())
     }
 
     /// Whether a client's request has the fields that it needs, and no others.
-    fn validate_call(&self, Scripted { step, place, remark: _ }: &Scripted) -> Result<(), Mistake> {
+    fn validate_call(&self, step: &Step, place: Place) -> Result<(), Mistake> {
         let Some((_, Err(_))) = step.call() else { return Ok(()) };
         let expected = "expected a `value` for `put` and `append`, none for `get`, and for `cas` a `value` and, if \
                         something must be there, what is `expected`";
-        Err(self.mistake(*place, "these are not the fields of this request", expected))
+        Err(self.mistake(place, "these are not the fields of this request", expected))
+    }
+
+    fn validate_together(&self, step: &Step, place: Place) -> Result<(), Mistake> {
+        let Step::Together(steps) = step else { return Ok(()) };
+        if !steps.is_empty() && steps.iter().all(Step::is_momentary) {
+            return Ok(());
+        }
+        let expected = "expected steps in which no time passes and nothing is claimed, at least one";
+        Err(self.mistake(place, "these cannot be taken together", expected))
     }
 
     fn validate_claims(&self) -> Result<(), Mistake> {
@@ -102,6 +136,7 @@ impl Cluster {
     fn can_run(&self) -> bool {
         0 < self.heartbeat_ticks
             && self.heartbeat_ticks < self.election_timeout_ticks
+            && self.election_timeout_ticks <= MOST_TICKS
             && self.tick != Span::ZERO
             && self.client_timeout != Span::ZERO
             && self.max_inflight_messages != 0

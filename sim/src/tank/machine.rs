@@ -1,11 +1,14 @@
 //! One machine: its process, its disk, its clock, and what happens to them.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use wavetank_process::{
     Boot, Chance, Context, Control, Input, Label, Observation, Output, Process,
-    disk::{self, Request, Response},
+    disk::{self, FileName, Request, Response},
     raft_core::{LogIndex, LogSlice, NodeId},
 };
 
@@ -125,6 +128,27 @@ impl Machine {
         self.disk.set_options(options);
     }
 
+    pub(super) fn disk(&self) -> &SectorDisk {
+        &self.disk
+    }
+
+    pub(super) fn disk_mut(&mut self) -> &mut SectorDisk {
+        &mut self.disk
+    }
+
+    pub(super) fn drift_ppm(&self) -> i64 {
+        self.clock.drift_ppm()
+    }
+
+    /// Puts its clock forward and changes its drift. `false` if neither changes anything.
+    pub(super) fn skew_clock(&mut self, now: Time, forward: Span, parts_per_million: i64) -> bool {
+        let changes = forward != Span::ZERO || parts_per_million != self.drift_ppm();
+        if changes {
+            self.clock = self.clock.skewed(now, forward, parts_per_million);
+        }
+        changes
+    }
+
     pub(super) fn clock_is_off(&self, now: Time) -> bool {
         self.tick.0 <= self.clock.read(now).0.abs_diff(now.0)
     }
@@ -147,6 +171,14 @@ impl Machine {
 }
 
 impl<W: Workload> Tank<W> {
+    /// Puts files on a machine's disk before it is switched on for the first time.
+    pub(super) fn install(&mut self, position: usize, files: &BTreeMap<FileName, Vec<u8>>) {
+        for (name, image) in files {
+            self.machines[position].disk.install(name.clone(), image.clone());
+        }
+        self.audit_afresh(position);
+    }
+
     /// Switches a machine on.
     pub(super) fn boot(&mut self, position: usize) {
         let machine = &mut self.machines[position];
@@ -155,12 +187,19 @@ impl<W: Workload> Tank<W> {
         self.handle(position, Input::Start);
     }
 
-    /// Switches a machine on again after a crash; it recovers from its disk. `false` if it is running.
+    /// Switches a machine on again after a crash, or after its process gave up; it recovers from its disk. `false` if it
+    /// is running.
     pub fn restart(&mut self, position: usize) -> bool {
-        let machine = &mut self.machines[position];
-        if machine.status.hears() {
-            return false;
+        match self.machines[position].status {
+            Status::Up | Status::Paused => return false,
+            Status::Down => (),
+            Status::Halted { .. } => {
+                self.switch_off(position, false);
+                self.audit_afresh(position);
+                self.judge(&Fact::Crashed, position);
+            }
         }
+        let machine = &mut self.machines[position];
         machine.boot.incarnation += 1;
         let id = machine.id;
         self.count_fault([4, id.number(), 0]);
@@ -172,29 +211,34 @@ impl<W: Workload> Tank<W> {
     /// Ends a machine's process. With `power_loss`, what was not synced survives or not, sector by sector; without,
     /// every completed write does, in the page cache. `None` if it is down already.
     pub fn crash(&mut self, position: usize, power_loss: bool) -> Option<CrashReport> {
-        let machine = &mut self.machines[position];
+        let machine = &self.machines[position];
         if machine.status == Status::Down {
             return None;
         }
-        machine.status = Status::Down;
-        machine.process = None;
-        machine.parked.clear();
-        machine.wake = None;
         let id = machine.id;
-        let report = machine.disk.crash(power_loss, id.number(), &mut self.door);
+        let report = self.switch_off(position, power_loss);
         self.tally.lossy_crashes += u64::from(0 < report.bytes_lost);
         self.count_fault([5, id.number(), u64::from(power_loss)]);
         self.line(LineKind::Fault, None, || {
             let how = if power_loss { "loses power" } else { "crashes" };
-            let lost = match report.bytes_lost {
-                0 => String::new(),
-                bytes => format!(", {bytes} unsynced bytes lost"),
-            };
+            let lost = [(report.bytes_lost, "unsynced bytes lost"), (report.sectors_torn, "sectors torn")];
+            let lost = lost.iter().filter(|(count, _)| 0 < *count);
+            let lost: String = lost.map(|(count, what)| format!(", {count} {what}")).collect();
             format!("{id} {how}{lost}")
         });
         self.audit_afresh(position);
         self.judge(&Fact::Crashed, position);
         Some(report)
+    }
+
+    /// Ends a machine's process and everything that it has asked of its disk.
+    fn switch_off(&mut self, position: usize, power_loss: bool) -> CrashReport {
+        let machine = &mut self.machines[position];
+        machine.status = Status::Down;
+        machine.process = None;
+        machine.parked.clear();
+        machine.wake = None;
+        machine.disk.crash(power_loss, machine.id.number(), &mut self.door)
     }
 
     /// Suspends a machine's process: nothing reaches it, and its timers do not fire. `false` if it is not up.
@@ -307,7 +351,7 @@ impl<W: Workload> Tank<W> {
             Output::Halt { reason } => {
                 self.line(LineKind::Fault, None, || format!("{id} halts: {reason}"));
                 self.machines[position].status = Status::Halted { reason };
-                // Nothing it showed holds any more.
+                // What it showed before is no longer so.
                 self.cluster[position].observation = None;
             }
         }
@@ -370,7 +414,7 @@ impl<W: Workload> Tank<W> {
 
     /// Sees to it that a machine is woken at its deadline. A timer that is scheduled earlier than needed stays: when
     /// it comes it looks again.
-    fn reschedule(&mut self, position: usize) {
+    pub(super) fn reschedule(&mut self, position: usize) {
         let machine = &mut self.machines[position];
         let Some(due) = machine.deadline(self.now) else { return };
         if machine.status == Status::Up && machine.wake.is_none_or(|wake| due < wake) {

@@ -9,6 +9,9 @@ use crate::{checks::Fact, client::Workload, trace::LineKind};
 impl<W: Workload> Tank<W> {
     /// Looks at a machine's process and passes on what it shows.
     pub(super) fn observe(&mut self, position: usize) {
+        if !self.machines[position].status().hears() {
+            return;
+        }
         let Some(now) = self.machines[position].observe() else { return };
         let before = self.cluster[position].observation.replace(now);
         let [a, b] = halves(now.digest);

@@ -4,12 +4,14 @@ use wavetank_process::{Control, raft_core::NodeId};
 
 use super::{Failure, Played, Player, possible};
 use crate::{
-    disk::DiskOptions,
+    disk::{DiskFault, DiskOptions},
     network::Endpoint,
     scenario::{Fate, Server},
     tank::Status,
     time::Span,
 };
+
+const MILLION: i64 = 1_000_000;
 
 impl Player<'_> {
     pub(super) fn campaign(&mut self, server: Server) -> Played {
@@ -58,6 +60,26 @@ impl Player<'_> {
         let options = DiskOptions { latency_min: latency, latency_mean: latency, ..DiskOptions::default() };
         self.tank.set_disk(position, options);
         Ok(())
+    }
+
+    pub(super) fn skew(&mut self, server: Server, ppm: Option<i64>, forward: Span) -> Played {
+        let position = self.find(server)?;
+        let ppm = ppm.unwrap_or_else(|| self.tank.drift_ppm(position));
+        let runs = -MILLION < ppm && ppm <= MILLION;
+        possible(runs, "such a clock stands still, or is more than twice as fast as time")?;
+        possible(self.tank.skew(position, forward, ppm), "its clock runs so already")
+    }
+
+    /// Orders a fault of a disk, and remembers to ask whether it has struck.
+    pub(super) fn order(&mut self, server: Server, fault: DiskFault) -> Played {
+        let position = self.find(server)?;
+        self.ordered.push((position, fault, self.place));
+        possible(self.tank.order_disk_fault(position, fault), "this waits already")
+    }
+
+    pub(super) fn make_room(&mut self, server: Server) -> Played {
+        let position = self.find(server)?;
+        possible(self.tank.make_room(position), "its disk is not full")
     }
 
     pub(super) fn partition(&mut self, groups: &[Vec<Server>]) -> Played {

@@ -1,13 +1,13 @@
 //! Verbs that move messages: `deliver`, `drop`, `duplicate`, `hold`, `release`, `delay`.
 
+use wavetank_process::ClientId;
+
 use super::{Failure, Played, Player};
 use crate::{
     network::{Endpoint, InFlight, MessageId},
-    scenario::{ClientName, Kind, Messages, Party},
+    scenario::{ClientName, Messages, Party},
     tank::{Parcel, Post, Tank, Unmoved},
-    time::Span,
 };
-use wavetank_process::ClientId;
 
 impl Player<'_> {
     /// Does something with every message that fits. There must be one, and each must let it be done.
@@ -22,17 +22,6 @@ impl Player<'_> {
             self.settle_moment();
         }
         Ok(())
-    }
-
-    pub(super) fn delay(
-        &mut self,
-        kind: Option<Kind>,
-        from: Option<Party>,
-        to: Option<Party>,
-        by: Span,
-    ) -> Played {
-        let messages = Messages { kind, from, to, nth: None };
-        self.each(&messages, |tank, id| tank.delay(id, by))
     }
 
     /// The messages that fit, in the order in which they were sent; at least one.

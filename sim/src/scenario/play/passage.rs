@@ -1,8 +1,8 @@
-//! Verbs that let things happen: `run_for`, `run_until`, `settle`.
+//! Verbs that let things happen: `run_for`, `run_until`, `settle`; and `together`, which does not.
 
 use super::{Failure, Played, Player, possible};
 use crate::{
-    scenario::{Condition, scene::Instead},
+    scenario::{Condition, Step, scene::Instead},
     time::Span,
 };
 
@@ -13,9 +13,20 @@ const MOST_EVENTS: u64 = 500_000;
 const MOST_DELIVERIES: u64 = 100_000;
 
 impl Player<'_> {
-    /// Lets everything happen that takes no time.
+    /// Lets everything happen that takes no time, unless there is more to be done first.
     pub(super) fn settle_moment(&mut self) {
-        self.tank.run_to(self.tank.now());
+        if !self.together {
+            self.tank.run_to(self.tank.now());
+        }
+    }
+
+    /// Takes several steps at once. What is within others is together with all of them.
+    pub(super) fn together(&mut self, steps: &[Step]) -> Played {
+        let outermost = !self.together;
+        self.together = true;
+        let played = steps.iter().try_for_each(|step| self.step(step));
+        self.together = !outermost;
+        played
     }
 
     pub(super) fn run_for(&mut self, span: Span) -> Played {
