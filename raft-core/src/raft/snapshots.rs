@@ -129,6 +129,7 @@ impl Raft {
         self.writes.restore(snapshot.clone(), self.log.commit());
         self.log.restore(snapshot.last);
         self.configuration = snapshot.configuration.clone();
+        self.configured = snapshot.last.index;
         self.record(Event::SnapshotRestored { last: snapshot.last });
         self.snapshot = Some(snapshot);
     }

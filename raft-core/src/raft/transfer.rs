@@ -2,6 +2,7 @@
 
 use super::Raft;
 use crate::{
+    config::ConfChangeValidation,
     error::TransferError,
     event::Event,
     id::{NodeId, Ticks},
@@ -88,6 +89,10 @@ impl Raft {
             && let Some(to) = leader.transferee.take()
         {
             self.record(Event::TransferAborted { to });
+            // What was refused meanwhile. (etcd waits for the next entry to be applied.)
+            if self.config.conf_change_validation == ConfChangeValidation::Refuse {
+                self.leave_joint_automatically();
+            }
         }
     }
 }
