@@ -13,7 +13,8 @@ use crate::{
 
 impl Raft {
     /// Hands the leadership to another voter: brings its log up to date and then has it start an election at
-    /// once. No command is taken meanwhile. It is given up after one election timeout.
+    /// once. No command is taken meanwhile. It is given up after one election timeout, or when the leadership is handed to
+    /// this replica itself.
     ///
     /// # Errors
     /// When this replica does not lead and may not or cannot pass the request on, or the other has no vote or leads
@@ -30,7 +31,12 @@ impl Raft {
             return Err(TransferError::NotLeader { leader: leader_id });
         };
         if to == self.config.id {
-            return Err(TransferError::AlreadyLeader { to });
+            return if leader.transferee.is_some() {
+                self.abort_transfer();
+                Ok(())
+            } else {
+                Err(TransferError::AlreadyLeader { to })
+            };
         }
         if !self.configuration.is_voter(to) {
             return Err(TransferError::NotVoter { to });

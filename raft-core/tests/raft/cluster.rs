@@ -233,13 +233,21 @@ impl Cluster {
             .remove(position.unwrap_or_else(|| panic!("no {kind} from {from} to {to} in {:?}", self.mail)))
     }
 
+    /// Delivers a message of a peer, which may have been removed meanwhile.
+    fn step_as_peer(&mut self, message: Envelope) {
+        match self.step(message) {
+            Ok(()) | Err(StepError::UnknownPeer { .. }) => (),
+            Err(error) => panic!("a message of a peer: {error}"),
+        }
+    }
+
     /// Delivers every message that waits for this server, but none that is sent because of it.
     pub(crate) fn deliver_to(&mut self, id: u64) {
         let (due, rest) = self.mail.drain(..).partition(|mail| mail.to == node(id));
         self.mail = rest;
         let due: Vec<Envelope> = due;
         for message in due {
-            self.step(message).expect("a message of a peer");
+            self.step_as_peer(message);
         }
     }
 
@@ -250,11 +258,7 @@ impl Cluster {
                 return;
             }
             let message = self.mail.remove(0);
-            match self.step(message) {
-                // Of a server that was removed meanwhile.
-                Ok(()) | Err(StepError::UnknownPeer { .. }) => (),
-                Err(error) => panic!("a message of a peer: {error}"),
-            }
+            self.step_as_peer(message);
         }
         panic!("the cluster does not come to rest");
     }

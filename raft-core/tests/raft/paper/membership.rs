@@ -476,3 +476,21 @@ fn a_snapshot_brings_its_configuration() {
     cluster.restart(3);
     assert_configured(&cluster, &expected, &[3]);
 }
+
+/// In a snapshot from before it joined a server is no member, and it would not take it.
+#[test]
+fn a_server_that_joins_needs_a_snapshot_of_which_it_is_a_member() {
+    let mut cluster = leader_of(3);
+    cluster.compact(1);
+    cluster.start_server(4, 3);
+    cluster.propose_change(1, change(&[add(4)]));
+    cluster.settle();
+    assert!(cluster.raft(1).wants_snapshot());
+    assert_eq!(cluster.raft(4).last(), at(0, 0));
+    let (last, configuration) = (at(1, 2), cluster.raft(1).configuration().clone());
+    let handle = cluster.take_snapshot(1).handle;
+    assert_eq!(cluster.raft(1).snapshot(), Some(&SnapshotMeta { last, configuration, handle }));
+    assert!(!cluster.raft(1).wants_snapshot());
+    round(&mut cluster, 1);
+    assert_eq!((cluster.raft(4).base(), cluster.commit(4)), (at(1, 2), 2));
+}
