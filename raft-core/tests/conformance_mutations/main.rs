@@ -6,6 +6,8 @@
 //! ETCD_RAFT_DIR=/absolute/path cargo test -p raft-core --test conformance_mutations -- --ignored --nocapture
 //! ```
 //!
+//! With `MUTATION` set, only bugs whose names contain it are tried.
+//!
 //! That each bug can still be put in is checked every time.
 
 mod catalogue;
@@ -38,7 +40,9 @@ fn every_mutation_turns_its_files_red() {
     let failing = laboratory.failing_files();
     assert_eq!(failing, Ok(Vec::new()), "without a mutation nothing fails");
     let mut unnoticed = Vec::new();
-    let mutations = mutations();
+    let mut mutations = mutations();
+    let wanted = std::env::var("MUTATION").unwrap_or_default();
+    mutations.retain(|mutation| mutation.name.contains(&wanted));
     for mutation in &mutations {
         let outcome = laboratory.with(mutation, laboratory::Laboratory::failing_files);
         let missing = match &outcome {

@@ -21,6 +21,7 @@ mod quorum;
 mod confchange;
 mod interaction;
 mod suite;
+mod random_scripts;
 mod self_tests;
 
 use std::process::ExitCode;

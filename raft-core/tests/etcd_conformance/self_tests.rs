@@ -6,13 +6,14 @@ use crate::{
     datadriven::{self, Argument, Directive},
     expectation,
     quote::quoted,
+    random_scripts,
     suite::{self, Language},
 };
 
 /// A test of the runner and its name.
 type SelfTest = (&'static str, fn());
 
-const SELF_TESTS: [SelfTest; 7] = [
+const SELF_TESTS: [SelfTest; 8] = [
     ("directives_are_read_as_they_are_written", directives_are_read_as_they_are_written),
     ("what_cannot_be_read_is_refused", what_cannot_be_read_is_refused),
     ("log_lines_of_the_expectation_do_not_count", log_lines_of_the_expectation_do_not_count),
@@ -20,6 +21,7 @@ const SELF_TESTS: [SelfTest; 7] = [
     ("a_wrong_expectation_about_changes_fails", a_wrong_expectation_about_changes_fails),
     ("a_wrong_expectation_of_an_interaction_fails", a_wrong_expectation_of_an_interaction_fails),
     ("bytes_are_quoted", bytes_are_quoted),
+    ("random_scripts_are_answered", random_scripts::random_scripts_are_answered),
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
