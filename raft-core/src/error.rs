@@ -335,6 +335,45 @@ pub struct AppliedError {
     pub handed_out: LogIndex,
 }
 
+/// Why a change of members was not put in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyConfChangeError {
+    /// It is not among the entries that are being applied.
+    #[error("index {index} is not being applied: {applied} is applied and {handed_out} handed out")]
+    NotHandedOut {
+        /// What was given.
+        index: LogIndex,
+        /// What is applied already.
+        applied: LogIndex,
+        /// The last index handed out to be applied.
+        handed_out: LogIndex,
+    },
+    /// A change as late as this one is in force already.
+    #[error("the change at {last} is in force already, and {index} comes too late")]
+    InForce {
+        /// What was given.
+        index: LogIndex,
+        /// The last change in force.
+        last: LogIndex,
+    },
+    /// The entry is no change of members.
+    #[error("the entry at {index} is no change of members")]
+    NoConfChange {
+        /// What was given.
+        index: LogIndex,
+    },
+    /// This server does not know which configuration its log began with. Start it with that one, or have it take a
+    /// snapshot first.
+    #[error("the change at {index} follows on a configuration that this server does not know")]
+    Unfounded {
+        /// What was given.
+        index: LogIndex,
+    },
+    /// It does not fit the configuration in force, on no replica.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+}
+
 /// Why a snapshot was not taken note of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotError {

@@ -105,8 +105,8 @@ pub use config::{ConfChangeValidation, Config, ConfigError, ReadMode, WriteRules
 pub use configuration::{Configuration, ConfigurationError, Leave};
 pub use entry::{Entry, LogSlice, LogSliceError, Payload};
 pub use error::{
-    AppliedError, CampaignError, CompactError, ConfChangeError, ForgetLeaderError, ProposeError, ReadError,
-    ReportError, SnapshotError, StartError, StepError, TimeoutError, TransferError,
+    AppliedError, ApplyConfChangeError, CampaignError, CompactError, ConfChangeError, ForgetLeaderError,
+    ProposeError, ReadError, ReportError, SnapshotError, StartError, StepError, TimeoutError, TransferError,
 };
 pub use event::Event;
 pub use hard_state::HardState;

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use crate::{
     digest::{self, Digest},
-    entry::{Entry, LogSlice},
+    entry::{Entry, LogSlice, Payload},
     id::{ByteCount, EntryId, LogIndex, Term},
 };
 
@@ -146,6 +146,11 @@ impl Log {
             return Some(self.base.term);
         }
         self.position(index).map(|position| self.entries[position].term)
+    }
+
+    /// What the entry at `index` carries, if it is kept.
+    pub(crate) fn payload(&self, index: LogIndex) -> Option<&Payload> {
+        self.position(index).map(|position| &self.entries[position].payload)
     }
 
     /// Whether the log holds this very entry.

@@ -43,6 +43,8 @@ use crate::{
 pub struct Raft {
     config: Config,
     configuration: Configuration,
+    /// The last change of members that is in force, or what the state machine began with.
+    configured: LogIndex,
     hard_state: HardState,
     log: Log,
     role: Role,
@@ -87,7 +89,9 @@ pub struct Recovered {
 }
 
 impl Recovered {
-    /// The beginning of a new cluster: no term, no vote, no entry. Every founder starts with the same voters.
+    /// The beginning of a new cluster: no term, no vote, no entry. Every founder starts with the same voters, and so
+    /// does whoever joins later: it will find in the log what has changed since. Only a server that is certain to begin
+    /// with a snapshot may start without any.
     pub fn founding(voters: impl IntoIterator<Item = NodeId>) -> Self {
         Self {
             hard_state: HardState::default(),
@@ -147,6 +151,7 @@ impl Raft {
         let commit = commit.max(applied);
         Ok(Self {
             configuration,
+            configured: applied,
             hard_state,
             log: Log::new(&log, commit, applied),
             role: Role::Follower { leader: None },
@@ -281,6 +286,7 @@ impl Raft {
         let Self {
             config: _,
             configuration,
+            configured,
             hard_state,
             log,
             role,
@@ -298,6 +304,7 @@ impl Raft {
         } = self;
         let mut digest = Digest::default();
         digest.configuration(configuration);
+        digest.number(configured.0);
         digest.number(hard_state.term().0);
         digest.node(hard_state.vote());
         log.digest(&mut digest);
@@ -487,6 +494,7 @@ mod tests {
         let changes: Vec<fn(&mut Raft)> = vec![
             |_| (),
             |raft| raft.configuration = Configuration::of_voters([1, 2].map(node)),
+            |raft| raft.configured.0 += 1,
             |raft| raft.configuration = joint(&[], &[], Leave::Explicit),
             |raft| raft.configuration = joint(&[], &[], Leave::Automatic),
             |raft| raft.configuration = joint(&[6], &[], Leave::Automatic),

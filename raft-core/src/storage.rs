@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use crate::{
     configuration::Configuration,
-    entry::{Entry, LogSlice},
+    entry::{Entry, LogSlice, Payload},
+    error::ApplyConfChangeError,
     hard_state::HardState,
     id::{EntryId, LogIndex},
     message::Envelope,
@@ -42,7 +43,7 @@ pub enum Apply<'a> {
 }
 
 /// Does everything a replica has to say, with a storage that blocks: persists, then sends, then applies. Returns
-/// the reads that were answered.
+/// the reads that were answered. Changes of members are put in force once `apply` has seen them.
 ///
 /// Leaders' messages leave before the write, everything that promises something after it.
 ///
@@ -71,11 +72,24 @@ pub fn handle_ready<S: Storage>(
         }
         if let Some(committed) = ready.committed {
             apply(Apply::Entries(&committed));
+            apply_conf_changes(raft, &committed);
             raft.on_applied(committed.last().index).expect("entries are applied as they are handed out");
         }
         reads.extend(ready.reads);
     }
     Ok(reads)
+}
+
+/// Puts the changes of members among these entries in force. What fits nowhere has no effect.
+fn apply_conf_changes(raft: &mut Raft, committed: &LogSlice) {
+    for (id, entry) in committed.iter() {
+        if let Payload::ConfChange(_) = entry.payload {
+            match raft.apply_conf_change(id.index) {
+                Ok(_) | Err(ApplyConfChangeError::Rejected(_)) => (),
+                Err(error) => panic!("entries are applied as they are handed out, but {error}"),
+            }
+        }
+    }
 }
 
 /// Storage that forgets everything when the program ends: for tests, examples and first steps.
@@ -164,7 +178,7 @@ mod tests {
     }
 
     fn slice(prev: EntryId, terms: &[u64]) -> LogSlice {
-        let entry = |&term: &u64| Entry { term: Term(term), payload: crate::entry::Payload::Noop };
+        let entry = |&term: &u64| Entry { term: Term(term), payload: Payload::Noop };
         LogSlice::new(prev, terms.iter().map(entry).collect()).expect("terms in order")
     }
 

@@ -12,8 +12,9 @@ use crate::{
     config::ConfChangeValidation,
     configuration::{Configuration, Leave},
     entry::Payload,
-    error::{ConfChangeError, ProposeError},
+    error::{ApplyConfChangeError, ConfChangeError, ProposeError},
     event::Event,
+    id::LogIndex,
     role::Role,
 };
 
@@ -28,15 +29,31 @@ impl Raft {
         self.propose_payload(Payload::ConfChange(Box::new(change)))
     }
 
-    /// Puts a change in force: to be called for every one that is handed out to be applied, in its turn, and before
-    /// [`on_applied`](Self::on_applied). Returns the configuration, to be kept with the state machine and its snapshots.
+    /// Puts the change at `index` in force: to be called for every one that is handed out to be applied, in its turn, and
+    /// before [`on_applied`](Self::on_applied). Returns the configuration, to be kept with the state machine and its
+    /// snapshots.
     ///
     /// # Errors
-    /// When the change does not fit the configuration in force. Nothing has changed then. As every replica applies the same
-    /// changes in the same order, it is refused everywhere, and is to be passed over.
-    pub fn apply_conf_change(&mut self, change: &ConfChange) -> Result<Configuration, Rejection> {
+    /// When there is no change to be applied at `index`; or when the change does not fit the configuration in force. As
+    /// every replica applies the same changes in the same order, that one is refused everywhere, and is to be
+    /// passed over. Nothing has changed then.
+    pub fn apply_conf_change(&mut self, index: LogIndex) -> Result<Configuration, ApplyConfChangeError> {
+        let (applied, handed_out) = (self.log.applied(), self.log.handed_out());
+        if index <= applied || handed_out < index {
+            return Err(ApplyConfChangeError::NotHandedOut { index, applied, handed_out });
+        }
+        if index <= self.configured {
+            return Err(ApplyConfChangeError::InForce { index, last: self.configured });
+        }
+        let Some(Payload::ConfChange(change)) = self.log.payload(index) else {
+            return Err(ApplyConfChangeError::NoConfChange { index });
+        };
+        if self.configuration == Configuration::default() {
+            return Err(ApplyConfChangeError::Unfounded { index });
+        }
         let next = change.apply_to(&self.configuration)?;
         let configuration = next.configuration.clone();
+        self.configured = index;
         self.switch_to(next);
         self.assert_invariants();
         Ok(configuration)
@@ -65,6 +82,7 @@ impl Raft {
                 raft.send_append(peer, false);
             });
         }
+        self.confirm_reads();
         if transferee.is_some_and(|to| !self.configuration.is_voter(to)) {
             self.abort_transfer();
         }
@@ -105,7 +123,8 @@ impl Raft {
     }
 
     /// Proposes to leave a joint configuration that ends by itself, as soon as it is in force. Should that be refused,
-    /// it is tried again when the next entry is applied; the next leader has one of its own.
+    /// because the leadership is being handed over, it is tried again when the next entry is applied, or when the handover
+    /// is given up; the next leader has an entry of its own to apply.
     pub(super) fn leave_joint_automatically(&mut self) {
         let Role::Leader(leader) = &self.role else { return };
         let is_due = leader.pending_conf_change <= self.log.applied();

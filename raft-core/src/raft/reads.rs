@@ -115,7 +115,8 @@ impl Raft {
         self.confirm_reads();
     }
 
-    fn confirm_reads(&mut self) {
+    /// Answers the reads that a quorum has confirmed.
+    pub(super) fn confirm_reads(&mut self) {
         let this = self.config.id;
         let Role::Leader(leader) = &mut self.role else { return };
         let own = leader.reads.last_position();

@@ -83,17 +83,34 @@ impl Raft {
         Ok(())
     }
 
+    /// Whether a follower waits for a snapshot that there is not yet: it lacks entries that are compacted, and in the latest
+    /// snapshot it is no member, so that it would not take it. The driver should take a new one then, of what is applied.
+    pub fn wants_snapshot(&self) -> bool {
+        self.peers().any(|(id, progress)| {
+            let previous = progress.next().previous();
+            let lacks = previous.is_none_or(|index| self.log.term(index).is_none());
+            *progress.state() == ProgressState::Probe && lacks && self.snapshot_for(id).is_none()
+        })
+    }
+
+    /// The snapshot that a follower may be sent: one behind which the log goes on, and in which it is a member.
+    fn snapshot_for(&self, follower: NodeId) -> Option<&SnapshotMeta> {
+        let base = self.log.base().index;
+        self.snapshot
+            .as_ref()
+            .filter(|snapshot| base <= snapshot.last.index && snapshot.configuration.contains(follower))
+    }
+
     /// Sends the latest snapshot to a follower that lacks entries which are compacted. One that was not heard from
     /// lately would not get it. Whether it was sent.
     pub(super) fn send_snapshot(&mut self, to: NodeId) -> bool {
+        let Some(snapshot) = self.snapshot_for(to).cloned() else { return false };
         let Role::Leader(leader) = &mut self.role else { return false };
         let Some(progress) = leader.member_mut(to) else { return false };
-        let Some(snapshot) = &self.snapshot else { return false };
-        if !progress.is_recently_active() || snapshot.last.index < self.log.base().index {
+        if !progress.is_recently_active() {
             return false;
         }
         progress.become_snapshot(snapshot.last.index);
-        let snapshot = snapshot.clone();
         self.record(Event::SnapshotSent { follower: to, last: snapshot.last });
         self.send(to, Message::InstallSnapshot { snapshot });
         true
@@ -129,6 +146,7 @@ impl Raft {
         self.writes.restore(snapshot.clone(), self.log.commit());
         self.log.restore(snapshot.last);
         self.configuration = snapshot.configuration.clone();
+        self.configured = snapshot.last.index;
         self.record(Event::SnapshotRestored { last: snapshot.last });
         self.snapshot = Some(snapshot);
     }

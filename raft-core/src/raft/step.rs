@@ -135,7 +135,9 @@ impl Raft {
         if *to != this {
             return Err(StepError::WrongAddress { to: *to, this });
         }
-        if *from == this {
+        // A proposal that was passed on may come back: whoever made it has become the leader meanwhile.
+        let may_return = matches!(message, Message::Propose { .. });
+        if *from == this && !may_return {
             return Err(StepError::FromSelf { this });
         }
         if *term == Term(0) || Term::MAX < *term {

@@ -2,6 +2,7 @@
 
 use super::Raft;
 use crate::{
+    config::ConfChangeValidation,
     error::TransferError,
     event::Event,
     id::{NodeId, Ticks},
@@ -12,7 +13,8 @@ use crate::{
 
 impl Raft {
     /// Hands the leadership to another voter: brings its log up to date and then has it start an election at
-    /// once. No command is taken meanwhile. It is given up after one election timeout.
+    /// once. No command is taken meanwhile. It is given up after one election timeout, or when the leadership is handed to
+    /// this replica itself.
     ///
     /// # Errors
     /// When this replica does not lead and may not or cannot pass the request on, or the other has no vote or leads
@@ -29,7 +31,12 @@ impl Raft {
             return Err(TransferError::NotLeader { leader: leader_id });
         };
         if to == self.config.id {
-            return Err(TransferError::AlreadyLeader { to });
+            return if leader.transferee.is_some() {
+                self.abort_transfer();
+                Ok(())
+            } else {
+                Err(TransferError::AlreadyLeader { to })
+            };
         }
         if !self.configuration.is_voter(to) {
             return Err(TransferError::NotVoter { to });
@@ -88,6 +95,10 @@ impl Raft {
             && let Some(to) = leader.transferee.take()
         {
             self.record(Event::TransferAborted { to });
+            // What was refused meanwhile. (etcd waits for the next entry to be applied.)
+            if self.config.conf_change_validation == ConfChangeValidation::Refuse {
+                self.leave_joint_automatically();
+            }
         }
     }
 }

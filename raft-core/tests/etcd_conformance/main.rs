@@ -5,6 +5,8 @@
 //! serves. Every `.txt` file there is one test, named after it. Without the variable there is nothing to run, which is
 //! said, and is a failure where `CI` is `true`.
 //!
+//! Some scripts of ours in the same language stand beside this file, for what etcd's leave open. They are run always.
+//!
 //! A script is a list of directives with what each is to print. What is printed must be the same byte for byte, but
 //! for the lines that etcd's logger writes: its wording is no behaviour, and they are left out of what is expected.
 //! The words of etcd's harness live here and nowhere in the core; and nothing in here knows of terms, quorums or
@@ -19,6 +21,7 @@ mod quorum;
 mod confchange;
 mod interaction;
 mod suite;
+mod random_scripts;
 mod self_tests;
 
 use std::process::ExitCode;
@@ -33,6 +36,8 @@ fn main() -> ExitCode {
     };
     let found = files.len();
     let mut trials = self_tests::trials();
+    let own = suite::own_scripts().expect("they stand beside this file");
+    trials.extend(own.into_iter().map(suite::File::into_trial));
     trials.extend(files.into_iter().map(suite::File::into_trial));
     let is_listing = arguments.list;
     let conclusion = libtest_mimic::run(&arguments, trials);

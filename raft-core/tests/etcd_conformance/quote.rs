@@ -37,5 +37,5 @@ fn push_escaped(text: &mut String, character: char) {
 /// Of white space only the blank itself is printable.
 fn is_printable(character: char) -> bool {
     let is_other_space = character.is_whitespace() && character != ' ';
-    !is_other_space && !character.escape_debug().to_string().starts_with("\\u")
+    !is_other_space && !character.is_control() && !character.escape_debug().to_string().starts_with("\\u")
 }

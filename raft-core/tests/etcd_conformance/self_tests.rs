@@ -5,18 +5,23 @@ use libtest_mimic::{Failed, Trial};
 use crate::{
     datadriven::{self, Argument, Directive},
     expectation,
+    quote::quoted,
+    random_scripts,
     suite::{self, Language},
 };
 
 /// A test of the runner and its name.
 type SelfTest = (&'static str, fn());
 
-const SELF_TESTS: [SelfTest; 5] = [
+const SELF_TESTS: [SelfTest; 8] = [
     ("directives_are_read_as_they_are_written", directives_are_read_as_they_are_written),
     ("what_cannot_be_read_is_refused", what_cannot_be_read_is_refused),
     ("log_lines_of_the_expectation_do_not_count", log_lines_of_the_expectation_do_not_count),
     ("a_wrong_expectation_about_quorums_fails", a_wrong_expectation_about_quorums_fails),
     ("a_wrong_expectation_about_changes_fails", a_wrong_expectation_about_changes_fails),
+    ("a_wrong_expectation_of_an_interaction_fails", a_wrong_expectation_of_an_interaction_fails),
+    ("bytes_are_quoted", bytes_are_quoted),
+    ("random_scripts_are_answered", random_scripts::random_scripts_are_answered),
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -166,4 +171,28 @@ v9
 can't apply simple config change in joint config
 ";
     assert_each_line_counts(script, Language::ConfChange);
+}
+
+fn a_wrong_expectation_of_an_interaction_fails() {
+    let scripts = [
+        include_str!("scripts/late_writes_vouch_for_nothing.txt"),
+        include_str!("scripts/requests_and_refusals.txt"),
+    ];
+    for script in scripts {
+        assert_each_line_counts(script, Language::Interaction);
+    }
+}
+
+fn bytes_are_quoted() {
+    let cases: [(&[u8], &str); 6] = [
+        (b"", r#""""#),
+        (b"\"foo\" \\", r#""\"foo\" \\""#),
+        (b"\x07\x08\x0c\n\r\t\x0b", r#""\a\b\f\n\r\t\v""#),
+        (b"\x00\x7f\xff\xc3", r#""\x00\x7f\xff\xc3""#),
+        ("é世\u{1f600}".as_bytes(), "\"é世\u{1f600}\""),
+        ("\u{a0}\u{200b}\u{10ffff}".as_bytes(), r#""\u00a0\u200b\U0010ffff""#),
+    ];
+    for (bytes, expected) in cases {
+        assert_eq!(quoted(bytes), expected);
+    }
 }

@@ -8,9 +8,10 @@ use std::{
 };
 
 use raft_core::{
-    AppendOutcome, Config, Configuration, Entry, EntryId, Envelope, HardState, Incarnation, LogIndex,
-    LogSlice, MemoryStorage, Message, NodeId, Payload, Raft, ReadPosition, ReadState, Recovered, RoleKind,
-    SnapshotHandle, SnapshotMeta, StepError, Storage, Term, Ticks, Write,
+    AppendOutcome, ApplyConfChangeError, ConfChange, Config, Configuration, Entry, EntryId, Envelope,
+    HardState, Incarnation, LogIndex, LogSlice, MemberChange, MemoryStorage, Message, NodeId, Payload, Raft,
+    ReadPosition, ReadState, Recovered, RoleKind, SnapshotHandle, SnapshotMeta, StepError, Storage, Term,
+    Ticks, Write,
 };
 
 /// Servers, and the messages between them.
@@ -98,6 +99,15 @@ impl Cluster {
         Self { servers: servers.collect(), mail: Vec::new(), cut_off: BTreeSet::new() }
     }
 
+    /// A server that starts without anything, to be added to a cluster that was founded by servers 1 to `founders`.
+    pub(crate) fn start_server(&mut self, id: u64, founders: u64) {
+        let other = self.servers.values().next().expect("a cluster has servers");
+        let config = Config { id: node(id), ..other.config.clone() };
+        let recovered = Recovered::founding((1..=founders).map(node));
+        let server = Server::new(config, recovered, Rc::clone(&other.snapshots));
+        self.servers.insert(id, server);
+    }
+
     fn server(&self, id: u64) -> &Server {
         &self.servers[&id]
     }
@@ -118,7 +128,7 @@ impl Cluster {
 
     /// Whether the server has not crashed.
     pub(crate) fn is_running(&self, id: u64) -> bool {
-        self.server(id).raft.is_some()
+        self.servers.get(&id).is_some_and(|server| server.raft.is_some())
     }
 
     /// What the server would find after a crash at this moment.
@@ -183,6 +193,12 @@ impl Cluster {
         proposed.id().expect("it is not passed on")
     }
 
+    /// Has the leader append a change of members.
+    pub(crate) fn propose_change(&mut self, id: u64, change: ConfChange) -> EntryId {
+        let proposed = self.act(id, |raft| raft.propose_conf_change(change)).expect("it leads");
+        proposed.id().expect("it is not passed on")
+    }
+
     /// Lets time go by for one server. Whenever it wants an election timeout, it gets the shortest.
     pub(crate) fn tick(&mut self, id: u64, ticks: u64) {
         for _ in 0..ticks {
@@ -217,13 +233,21 @@ impl Cluster {
             .remove(position.unwrap_or_else(|| panic!("no {kind} from {from} to {to} in {:?}", self.mail)))
     }
 
+    /// Delivers a message of a peer, which may have been removed meanwhile.
+    fn step_as_peer(&mut self, message: Envelope) {
+        match self.step(message) {
+            Ok(()) | Err(StepError::UnknownPeer { .. }) => (),
+            Err(error) => panic!("a message of a peer: {error}"),
+        }
+    }
+
     /// Delivers every message that waits for this server, but none that is sent because of it.
     pub(crate) fn deliver_to(&mut self, id: u64) {
         let (due, rest) = self.mail.drain(..).partition(|mail| mail.to == node(id));
         self.mail = rest;
         let due: Vec<Envelope> = due;
         for message in due {
-            self.step(message).expect("a message of a peer");
+            self.step_as_peer(message);
         }
     }
 
@@ -234,7 +258,7 @@ impl Cluster {
                 return;
             }
             let message = self.mail.remove(0);
-            self.step(message).expect("a message of a peer");
+            self.step_as_peer(message);
         }
         panic!("the cluster does not come to rest");
     }
@@ -345,6 +369,14 @@ impl Server {
             if let Some(committed) = ready.committed {
                 self.applied.extend(committed.iter().map(|(id, entry)| (id, entry.payload.clone())));
                 let raft = self.raft.as_mut().expect("it runs");
+                for (id, entry) in committed.iter() {
+                    if let Payload::ConfChange(_) = entry.payload {
+                        match raft.apply_conf_change(id.index) {
+                            Ok(_) | Err(ApplyConfChangeError::Rejected(_)) => (),
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                }
                 raft.on_applied(committed.last().index).expect("as handed out");
             }
             while !self.slow_disk && !self.writes.is_empty() {
@@ -395,6 +427,24 @@ pub(crate) fn node(number: u64) -> NodeId {
 /// The entry of `term` at `index`.
 pub(crate) fn at(term: u64, index: u64) -> EntryId {
     EntryId::new(term, index)
+}
+
+/// The change that takes these steps: at once if it is one, and otherwise through a joint configuration that ends by
+/// itself.
+pub(crate) fn change(changes: &[MemberChange]) -> ConfChange {
+    ConfChange { changes: changes.to_vec(), ..ConfChange::default() }
+}
+
+pub(crate) fn add(id: u64) -> MemberChange {
+    MemberChange::AddVoter(node(id))
+}
+
+pub(crate) fn learn(id: u64) -> MemberChange {
+    MemberChange::AddLearner(node(id))
+}
+
+pub(crate) fn remove(id: u64) -> MemberChange {
+    MemberChange::Remove(node(id))
 }
 
 /// The envelope around a message.

@@ -114,6 +114,22 @@ fn a_read_is_passed_on_and_answered_once_a_quorum_has_confirmed_the_leader() {
     assert_eq!(cluster.take_reads(1), [], "it is no read of the leader's driver");
 }
 
+/// Like a proposal it is no part of a term.
+#[test]
+fn a_read_is_taken_in_whatever_term() {
+    let mut cluster = cluster();
+    cluster.elect(2);
+    cluster.elect(1);
+    for term in [1, 99] {
+        cluster.tell(1, 2, term, Message::ReadIndex { read: context(1, term) });
+        let sent =
+            cluster.tell(1, 3, 3, crate::cluster::heartbeat_reply(Some(if term == 1 { 1 } else { 2 })));
+        let answer = Message::ReadIndexReply { read: context(1, term), index: LogIndex(3) };
+        assert_eq!(sent, [envelope(1, 2, 3, answer)]);
+        assert_eq!(cluster.raft(1).term(), Term(3));
+    }
+}
+
 /// The network may repeat an answer, and a server that starts again counts its reads anew.
 #[test]
 fn a_read_is_answered_once_and_in_the_life_that_asked() {

@@ -10,6 +10,7 @@ mod transfer;
 mod disruption;
 mod compaction;
 mod configurations;
+mod membership;
 mod check_quorum;
 mod reads;
 mod leases;

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use raft_core::{
-    AppendOutcome, ByteCount, EntryId, Envelope, LogIndex, LogSlice, Message, Payload, Progress,
-    ProgressState, Raft, ReadId, ReadMode, ReadState, RoleKind, SnapshotOutcome, Term,
+    AppendOutcome, ByteCount, ConfChange, Configuration, EntryId, Envelope, Leave, LogIndex, LogSlice,
+    Majority, Message, NodeId, Payload, Progress, ProgressState, Raft, ReadId, ReadMode, ReadState, RoleKind,
+    SnapshotOutcome, StepError, Term, Transition,
 };
 
-use crate::cluster::{Cluster, node, ticks};
+use crate::cluster::{Cluster, add, learn, node, remove, ticks};
 
 /// Chance from a seed (SplitMix64).
 struct Dice(u64);
@@ -46,6 +47,9 @@ struct Truth {
     reads_answered: u64,
     compactions: u64,
     snapshots_sent: u64,
+    changes: u64,
+    /// Of each server its commit index and its configuration when it was last looked at.
+    before: BTreeMap<u64, (LogIndex, Configuration)>,
 }
 
 impl Truth {
@@ -75,16 +79,25 @@ impl Truth {
         }
     }
 
-    /// What is committed is on the disks of a majority, and never changes.
+    /// What a leader commits is on the disks of a quorum, of its configuration before or after; and what is committed
+    /// never changes.
     fn check_commit(&mut self, cluster: &Cluster, id: u64) {
         let raft = cluster.raft(id);
         let Some(term) = raft.entry_term(raft.commit()).filter(|_| LogIndex(0) < raft.commit()) else {
             return;
         };
         let entry = EntryId { term, index: raft.commit() };
-        let ids = cluster.ids();
-        let holders = ids.iter().filter(|&&other| holds(&cluster.disk(other).log, entry));
-        assert!(ids.len() < 2 * holders.count(), "{id} has committed {entry}, which no majority holds");
+        let after = (raft.commit(), raft.configuration().clone());
+        let (commit, before) = self.before.insert(id, after.clone()).unwrap_or_else(|| after.clone());
+        if raft.role() == RoleKind::Leader && commit < raft.commit() {
+            let is_durable = |configuration: &Configuration| {
+                let holds = |voter: NodeId| holds(&cluster.disk(voter.number()).log, entry);
+                is_majority(configuration.voters().incoming(), holds)
+                    && configuration.voters().outgoing().is_none_or(|outgoing| is_majority(outgoing, holds))
+            };
+            let durable = is_durable(&before) || is_durable(raft.configuration());
+            assert!(durable, "{id} has committed {entry}, which no quorum holds");
+        }
         for index in (raft.base().index.0.max(1)..=raft.commit().0).map(LogIndex) {
             let entry = EntryId { term: raft.entry_term(index).expect("it is in the log"), index };
             let (known, _) = *self.committed.entry(index).or_insert((entry, raft.term()));
@@ -116,6 +129,11 @@ impl Truth {
             }
         }
     }
+}
+
+/// Whether more than half of the voters have something.
+fn is_majority(voters: &Majority, has: impl Fn(NodeId) -> bool) -> bool {
+    voters.voters().len() < 2 * voters.voters().iter().filter(|&&voter| has(voter)).count()
 }
 
 /// Whether a log holds a committed entry, or a snapshot in its place.
@@ -216,7 +234,7 @@ impl Run {
     fn step(&mut self) {
         let ids = self.cluster.ids();
         let id = self.dice.pick(&ids);
-        let dice = self.dice.roll(202);
+        let dice = self.dice.roll(212);
         match dice {
             0..100 if !self.cluster.mail.is_empty() => self.deliver_one(),
             _ if !self.cluster.is_running(id) => self.restart_at_last(id),
@@ -236,6 +254,7 @@ impl Run {
             }
             198 => self.crash_at_times(id),
             199 => self.compact(id),
+            202..212 => self.change_members(id),
             _ => self.cut_off_or_heal(id),
         }
         self.truth.check(&mut self.cluster);
@@ -260,7 +279,14 @@ impl Run {
         }
         if self.dice.percent(90) {
             let sent_from = self.cluster.mail.len();
-            self.cluster.step(message).expect("what a peer has sent is never refused");
+            self.cluster
+                .step(message)
+                .or_else(|error| match error {
+                    // A server that was removed still answers.
+                    StepError::UnknownPeer { .. } => Ok(()),
+                    _ => Err(error),
+                })
+                .expect("what a peer has sent is never refused");
             check_promises(&self.cluster, sent_from);
         }
     }
@@ -286,12 +312,38 @@ impl Run {
             raft.tick();
         });
         self.give_up_snapshots(id);
+        if self.cluster.raft(id).wants_snapshot() {
+            self.compact(id);
+        }
     }
 
     fn read(&mut self, id: u64) {
         let least = self.truth.committed.keys().next_back().copied().unwrap_or_default();
         if let Ok(read) = self.act(id, Raft::read_index) {
             self.truth.reads.insert((id, read), least);
+        }
+    }
+
+    /// A change of one to three steps, of any kind; or the end of a joint configuration.
+    fn change_members(&mut self, id: u64) {
+        let ids = self.cluster.ids();
+        let count = self.dice.roll(4);
+        let changes: Vec<_> = (0..count)
+            .map(|_| {
+                let subject = self.dice.pick(&ids);
+                match self.dice.roll(5) {
+                    0 => remove(subject),
+                    1 => learn(subject),
+                    _ => add(subject),
+                }
+            })
+            .collect();
+        let kinds = [Transition::Automatic, Transition::JointImplicit, Transition::JointExplicit];
+        let kind = if changes.is_empty() { 0 } else { self.dice.roll(3) };
+        let transition = kinds[usize::try_from(kind).expect("a small number")];
+        let change = ConfChange { transition, changes, ..ConfChange::default() };
+        if self.act(id, |raft| raft.propose_conf_change(change)).is_ok() {
+            self.truth.changes += 1;
         }
     }
 
@@ -367,20 +419,35 @@ impl Run {
                 return;
             }
         }
-        panic!("no agreement: {:#?}", ids.iter().map(|&id| self.cluster.raft(id)).collect::<Vec<_>>());
+        let state = |&id: &u64| {
+            let raft = self.cluster.raft(id);
+            let ends = (raft.applied(), raft.commit(), raft.last());
+            format!("{id} {:?} {} {ends:?} {:?}", raft.role(), raft.term(), raft.configuration())
+        };
+        panic!("no agreement: {:#?}", ids.iter().map(state).collect::<Vec<_>>());
     }
 
     fn agrees(&self, ids: &[u64]) -> bool {
-        let leads = ids.iter().any(|&id| self.cluster.raft(id).role() == RoleKind::Leader);
-        let end = |&id: &u64| (self.cluster.raft(id).last(), self.cluster.commit(id));
-        let (last, commit) = end(&ids[0]);
-        leads && last.index.0 == commit && ids.iter().all(|id| end(id) == (last, commit))
+        let leaders = ids.iter().filter(|&&id| self.cluster.raft(id).role() == RoleKind::Leader);
+        let Some(&leader) = leaders.max_by_key(|&&id| self.cluster.raft(id).term()) else { return false };
+        let configuration = self.cluster.raft(leader).configuration();
+        let end = |id: u64| (self.cluster.raft(id).last(), self.cluster.commit(id));
+        let (last, commit) = end(leader);
+        let members = configuration.members();
+        let agrees = |member: &NodeId| {
+            let raft = self.cluster.raft(member.number());
+            end(member.number()) == (last, commit) && raft.configuration() == configuration
+        };
+        configuration.leave() != Some(Leave::Automatic)
+            && last.index.0 == commit
+            && members.iter().all(agrees)
     }
 }
 
 #[test]
 fn a_cluster_is_safe_in_any_weather_and_agrees_in_calm() {
-    let (mut elections, mut applied, mut reads, mut compactions, mut snapshots) = (0, 0, 0, 0, 0);
+    let (mut elections, mut applied, mut reads) = (0, 0, 0);
+    let (mut compactions, mut snapshots, mut changes) = (0, 0, 0);
     for seed in 0..150 {
         let mut run = Run::new(seed);
         for _ in 0..3000 {
@@ -392,11 +459,13 @@ fn a_cluster_is_safe_in_any_weather_and_agrees_in_calm() {
         reads += run.truth.reads_answered;
         compactions += run.truth.compactions;
         snapshots += run.truth.snapshots_sent;
+        changes += run.truth.changes;
     }
     // A storm in which nothing happens proves nothing.
     assert!(500 < elections, "{elections} elections");
     assert!(2500 < applied, "{applied} entries");
     assert!(600 < reads, "{reads} reads");
-    assert!(1000 < compactions, "{compactions} compactions");
+    assert!(800 < compactions, "{compactions} compactions");
+    assert!(500 < changes, "{changes} changes of members");
     assert!(200 < snapshots, "{snapshots} snapshots under way");
 }

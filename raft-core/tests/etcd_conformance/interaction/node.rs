@@ -246,8 +246,8 @@ impl Node {
     fn apply(&mut self, entries: &LogSlice) -> Result<(), String> {
         for (last, entry) in entries.iter() {
             let configuration = match &entry.payload {
-                Payload::ConfChange(change) => {
-                    self.act(|raft| raft.apply_conf_change(change)).map_err(|error| error.to_string())?
+                Payload::ConfChange(_) => {
+                    self.act(|raft| raft.apply_conf_change(last.index)).map_err(|error| error.to_string())?
                 }
                 Payload::Noop | Payload::Command(_) => self.latest.configuration.clone(),
             };

@@ -9,7 +9,7 @@ use super::*;
 
 /// A leader with three committed entries, none of which it keeps; server 3 has got none of them.
 fn compacted_without(cut_off: u64) -> Cluster {
-    let mut cluster = Cluster::plain(3);
+    let mut cluster = Cluster::new(3);
     cluster.elect(1);
     cluster.cut_off(cut_off);
     for command in ["x", "y"] {
@@ -125,6 +125,37 @@ fn a_stale_snapshot_is_ignored() {
     let reply = cluster.tell(3, 1, 1, Message::InstallSnapshot { snapshot });
     assert_eq!(reply, [envelope(3, 1, 1, matched(2))]);
     assert_eq!(cluster.raft(3).base(), at(0, 0));
+}
+
+/// It may have compacted more than that.
+#[test]
+fn a_stale_snapshot_does_not_bring_a_compacted_log_back() {
+    let mut cluster = Cluster::plain(3);
+    cluster.elect(1);
+    let snapshot = cluster.take_snapshot(1);
+    cluster.propose(1, "x");
+    cluster.settle();
+    cluster.compact(3);
+    let reply = cluster.tell(3, 1, 1, Message::InstallSnapshot { snapshot });
+    assert_eq!(reply, [envelope(3, 1, 1, matched(2))]);
+    assert_eq!(cluster.raft(3).base(), at(1, 2));
+}
+
+/// What is applied before it is durable here cannot be in a snapshot yet: a restart would find a log that ends before it.
+#[test]
+fn a_snapshot_holds_what_is_durable() {
+    let mut cluster = Cluster::configured(3, |config| config.apply_before_durable = true);
+    cluster.slow_disk(3);
+    cluster.tell(3, 1, 1, append(at(0, 0), &[1, 1], 2));
+    assert_eq!(cluster.raft(3).applied(), LogIndex(2));
+    let configuration = cluster.raft(3).configuration().clone();
+    let snapshot = SnapshotMeta { last: at(1, 2), configuration, handle: SnapshotHandle(0) };
+    let refused = cluster.act(3, |raft| raft.snapshot_available(snapshot.clone()));
+    assert_eq!(refused, Err(SnapshotError::NotDurable { given: at(1, 2), durable: LogIndex(0) }));
+    while !cluster.writes(3).is_empty() {
+        cluster.flush(3);
+    }
+    assert_eq!(cluster.act(3, |raft| raft.snapshot_available(snapshot)), Ok(()));
 }
 
 /// A server that is no member in a snapshot would lose its place in the cluster by taking it.
@@ -262,13 +293,21 @@ fn a_follower_that_caught_up_otherwise_needs_no_snapshot() {
 /// A follower that is not heard from is not worth the effort.
 #[test]
 fn a_silent_follower_is_sent_no_snapshot() {
-    let mut cluster = compacted_without(3);
-    cluster.heal();
-    // It takes a rejection to know that it lacks something, and an election timeout to know that it is silent.
-    cluster.tell(1, 3, 1, mismatched(0, at(0, 0)));
-    cluster.tick(1, 2);
-    let sent = cluster.mail.iter().filter(|mail| mail.to == node(3));
-    assert!(sent.clone().all(|mail| mail.message.kind() != "InstallSnapshot"), "{:?}", cluster.mail);
+    for is_heard in [true, false] {
+        let mut cluster = compacted_without(3);
+        for _ in 0..2 {
+            cluster.tick(1, 10);
+            cluster.settle();
+        }
+        cluster.heal();
+        cluster.act(1, |raft| raft.report_unreachable(node(3))).expect("it follows");
+        if is_heard {
+            cluster.tell(1, 3, 1, stale_term());
+        }
+        cluster.propose(1, "z");
+        let sent = cluster.mail.iter().any(|mail| mail.message.kind() == "InstallSnapshot");
+        assert_eq!(sent, is_heard);
+    }
 }
 
 #[test]

@@ -71,6 +71,19 @@ fn another_target_replaces_the_first() {
     assert_eq!(cluster.mail, [], "it is under way");
 }
 
+/// Handing it to itself is how a leader gives a handover up.
+#[test]
+fn a_handover_is_given_up_on_request() {
+    let mut cluster = Cluster::new(3);
+    cluster.elect(1);
+    cluster.act(1, |raft| raft.transfer_leadership(node(2))).expect("it leads");
+    cluster.act(1, |raft| raft.transfer_leadership(node(1))).expect("there is one to give up");
+    assert_eq!(cluster.raft(1).transferee(), None);
+    cluster.propose(1, "x");
+    let none = cluster.act(1, |raft| raft.transfer_leadership(node(1)));
+    assert_eq!(none, Err(TransferError::AlreadyLeader { to: node(1) }));
+}
+
 #[test]
 fn a_transfer_ends_with_the_leadership() {
     let mut cluster = Cluster::plain(3);
