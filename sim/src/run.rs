@@ -152,6 +152,13 @@ const EVENT_LIMIT: u64 = 40;
 /// Every process must be as far as every other one within so many of the longest election timeouts.
 const CALM_LIMIT: u64 = 60;
 
+/// When that is so, the cluster is watched for so many more: a leader that works is to go on leading.
+const REST: u64 = 4;
+
+/// A message that was long under way may depose a leader, and who is elected instead may be deposed by another. More
+/// elections than these within the rest have no such excuse.
+const REST_ELECTIONS: u64 = 2;
+
 fn play(options: &RunOptions, tank: &mut Tank, storm: &mut Storm) -> (Verdict, Judged) {
     while tank.events() < options.faults.events && storm.step(tank) {
         judge_halts(tank);
@@ -218,6 +225,25 @@ fn settle(options: &RunOptions, tank: &mut Tank, storm: &mut Storm) {
         ..ClientOptions::default()
     });
     run_until(tank, deadline, limit, |tank| probe_unanswered(tank, probe).or_else(|| not_converged(tank)));
+    rest(tank, limit);
+}
+
+/// Lets a cluster that has come to rest be, and sees to it that it stays at rest.
+fn rest(tank: &mut Tank, limit: u64) {
+    let until = tank.now() + tank.options().longest_election_timeout() * REST;
+    let before = tank.tally().elections;
+    let due = |tank: &Tank| tank.next_event().is_some_and(|next| next <= until);
+    while tank.violation().is_none() && tank.events() <= limit && due(tank) {
+        tank.step();
+        judge_halts(tank);
+    }
+    let elections = tank.tally().elections - before;
+    if REST_ELECTIONS < elections {
+        let reason = format!(
+            "{elections} leaders were elected within {REST} election timeouts, though all was well with the one there was"
+        );
+        tank.violate("Liveness", reason);
+    }
 }
 
 fn slowest_client(options: &RunOptions) -> Span {
