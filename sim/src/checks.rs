@@ -22,6 +22,7 @@ mod state_machine_safety;
 mod leader_completeness;
 mod commit_term;
 mod commit_durability;
+mod story;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -45,6 +46,7 @@ pub use pre_vote_quorum::PreVoteQuorum;
 pub use promises::Promises;
 pub use recovery::Recovery;
 pub use state_machine_safety::StateMachineSafety;
+pub use story::{Names, promise};
 pub use term_origin::TermOrigin;
 pub use votes::Votes;
 

@@ -71,6 +71,16 @@ pub struct Report {
     pub decisions: DecisionLog,
 }
 
+impl Report {
+    /// What was violated, told with the part of the trace that led there; `None` if nothing was.
+    pub fn story(&self) -> Option<String> {
+        match &self.verdict {
+            Verdict::Fail(violation) => Some(violation.story(&self.trace)),
+            Verdict::Pass | Verdict::Inconclusive(_) => None,
+        }
+    }
+}
+
 /// What to keep of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keep {

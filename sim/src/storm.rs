@@ -7,6 +7,7 @@
 //! [`FaultKind`], strike it in [`Storm`], and give it a share of the [`Budget`].
 
 mod partition;
+mod held;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,7 +16,7 @@ use wavetank_process::{Control, Role};
 
 use crate::{
     chance::{Site, labels},
-    network::NetworkCounters,
+    network::{MessageId, NetworkCounters},
     tank::{Status, Tank},
     time::{Span, Time},
 };
@@ -59,6 +60,8 @@ pub struct Budget {
     pub pauses: u64,
     /// Leaders that are told to hand over.
     pub transfers: u64,
+    /// How often messages of one kind are kept back until somebody else leads.
+    pub holds: u64,
 }
 
 /// A kind of fault.
@@ -76,6 +79,8 @@ pub enum FaultKind {
     Pause,
     /// A leader is told to hand over.
     Transfer,
+    /// Messages of one kind are kept back.
+    Hold,
 }
 
 impl FaultKind {
@@ -88,6 +93,7 @@ impl FaultKind {
             Self::OneWayCut => "one_way_cut",
             Self::Pause => "pause",
             Self::Transfer => "transfer",
+            Self::Hold => "hold",
         }
     }
 }
@@ -115,9 +121,22 @@ struct Planned {
 /// How a fault ends.
 #[derive(Clone, Debug)]
 enum Ending {
-    Restart { machine: usize },
-    Resume { machine: usize },
-    Mend { links: Vec<(usize, usize)>, kind: FaultKind, cut_before: u64 },
+    Restart {
+        machine: usize,
+    },
+    Resume {
+        machine: usize,
+    },
+    Mend {
+        links: Vec<(usize, usize)>,
+        kind: FaultKind,
+        cut_before: u64,
+    },
+    /// `elections` is how many there had been when the messages were kept back.
+    Release {
+        messages: Vec<MessageId>,
+        elections: u64,
+    },
 }
 
 /// The faults of one run.
@@ -148,6 +167,7 @@ impl Storm {
             (FaultKind::OneWayCut, budget.one_way_cuts),
             (FaultKind::Pause, budget.pauses),
             (FaultKind::Transfer, budget.transfers),
+            (FaultKind::Hold, budget.holds),
         ];
         let mut planned = Vec::new();
         let mut counters = BTreeMap::new();
@@ -207,7 +227,7 @@ impl Storm {
         }
     }
 
-    fn watch_elections(&mut self, tank: &Tank) {
+    fn watch_elections(&mut self, tank: &mut Tank) {
         let elections = tank.tally().elections;
         if self.elections < elections {
             self.elections = elections;
@@ -216,6 +236,7 @@ impl Storm {
                 self.counter(FaultKind::Transfer).effective += 1;
             }
             self.transferee = None;
+            self.release_soon(tank);
         } else {
             self.fresh_for = self.fresh_for.saturating_sub(1);
         }
@@ -282,6 +303,7 @@ impl Storm {
                 self.end_at(until, Ending::Resume { machine: victim });
             }),
             FaultKind::Transfer => self.strike_transfer(victim, tank),
+            FaultKind::Hold => self.strike_hold(victim, tank),
         }
         .is_some();
         self.counter(kind).fired += u64::from(struck);
@@ -352,6 +374,7 @@ impl Storm {
                 let cut = cut_messages(tank.network().counters());
                 self.counter(kind).effective += u64::from(cut_before < cut);
             }
+            Ending::Release { messages, elections } => self.release(&messages, elections, tank),
         }
     }
 

@@ -60,6 +60,7 @@ enum Feature {
     Pauses,
     Transfers,
     FewValues,
+    Holds,
 }
 
 struct Draw<'a>(&'a mut Door);
@@ -123,6 +124,7 @@ impl RunOptions {
                 one_way_cuts: draw.sometimes(Feature::OneWayCuts, 3),
                 pauses: draw.sometimes(Feature::Pauses, 3),
                 transfers: draw.sometimes(Feature::Transfers, 3),
+                holds: draw.sometimes(Feature::Holds, 6),
             },
         }
     }

@@ -7,6 +7,7 @@
 //!
 //! Exit codes: 0 when everything came out as the patches say, 1 when not, 2 for a mistake in how it was asked.
 
+mod trouble;
 mod stopwatch;
 mod patch;
 mod scratch;
@@ -18,8 +19,9 @@ use clap::Parser;
 
 use patch::Broken;
 use report::{Outcome, Report, Row};
-use scratch::{Scratch, Trouble};
+use scratch::Scratch;
 use stopwatch::Stopwatch;
+use trouble::Trouble;
 
 /// Break Raft on purpose, and see whether exploration finds it
 ///
@@ -28,7 +30,9 @@ use stopwatch::Stopwatch;
 /// and seconds. It says FAILED when a patch does not apply or build, when nothing is found, or when another check
 /// than the one named in the patch is the first to object; and for the correct core, when anything is found at all.
 #[derive(Debug, Parser)]
-#[command(name = "teeth", after_help = "\
+#[command(
+    name = "teeth",
+    after_help = "\
 Examples:
   cargo run --release -p teeth                                   the correct core, then every patch
   cargo run --release -p teeth -- --only quorum-off-by-one       one patch; give it twice for two
@@ -38,7 +42,8 @@ Examples:
 A new patch is a file teeth/patches/NAME.patch: two or three sentences on what is wrong, a line `Found by: CHECK`, a
 line `Source: PAPER AND SECTION`, and a unified diff as `diff -u` writes it, with paths from the workspace's root.
 
-Exit codes: 0 as the patches say, 1 FAILED somewhere, 2 bad usage")]
+Exit codes: 0 as the patches say, 1 FAILED somewhere, 2 bad usage"
+)]
 struct Arguments {
     /// Only this patch, or `correct` for none; can be given several times
     #[arg(long, value_name = "NAME")]
@@ -49,6 +54,9 @@ struct Arguments {
     /// Apply the patches, and neither build nor run anything
     #[arg(long)]
     apply_only: bool,
+    /// Tell below each line how it came to the violation: who, which term, which index, what was promised
+    #[arg(long)]
+    tell: bool,
     /// Write a line of JSON for each row of the table, and a last one with the sum
     #[arg(long)]
     json: bool,
@@ -75,7 +83,7 @@ fn examine(arguments: &Arguments) -> Result<bool, Trouble> {
     let patches = patch::read_all(&root.join("teeth/patches"))?;
     let selected = select(&patches, &arguments.only)?;
     let mut scratch = Scratch::new(&root)?;
-    let mut report = Report::new(arguments.json, &patches);
+    let mut report = Report::new(arguments.json, arguments.tell, &patches);
     let wants_correct = arguments.only.is_empty() || arguments.only.iter().any(|name| name == CORRECT);
     if wants_correct && !arguments.apply_only {
         report.add(row(None, &mut scratch, arguments));
@@ -104,11 +112,12 @@ fn select<'a>(patches: &'a [Broken], only: &[String]) -> Result<Vec<&'a Broken>,
 
 /// One row of the table: applies, builds, explores.
 fn row(broken: Option<&Broken>, scratch: &mut Scratch, arguments: &Arguments) -> Row {
-    let mut row = Row::new(broken.map_or(CORRECT, |broken| &broken.name), broken.map(|broken| &*broken.check));
+    let mut row =
+        Row::new(broken.map_or(CORRECT, |broken| &broken.name), broken.map(|broken| &*broken.check));
     let building = Stopwatch::start();
-    let built = scratch.lay_out(broken.map(|broken| broken.text.as_str())).and_then(|()| {
-        if arguments.apply_only { Ok(()) } else { scratch.build() }
-    });
+    let built = scratch
+        .lay_out(broken.map(|broken| broken.text.as_str()))
+        .and_then(|()| if arguments.apply_only { Ok(()) } else { scratch.build() });
     row.build = building.elapsed();
     if let Err(trouble) = built {
         row.outcome = Outcome::Broken(trouble.to_string());

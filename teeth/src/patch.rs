@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::scratch::Trouble;
+use crate::trouble::Trouble;
 
 /// A patch that breaks the correct sources in one way.
 #[derive(Clone, Debug)]
@@ -65,7 +65,9 @@ mod tests {
 
     #[test]
     fn an_incomplete_header_is_refused() {
-        for header in ["", "It is wrong.\n", "It is wrong.\n\nFound by: Votes\n", "Found by: Votes\nSource: x\n"] {
+        for header in
+            ["", "It is wrong.\n", "It is wrong.\n\nFound by: Votes\n", "Found by: Votes\nSource: x\n"]
+        {
             let refused = parse("a".to_owned(), format!("{header}{DIFF}"));
             assert!(matches!(refused, Err(Trouble::Header { .. })), "{header:?}: {refused:?}");
         }

@@ -55,14 +55,16 @@ impl Row {
             (Some(expected), Some(found)) => {
                 Some(format!("{} was to find it, not {}: {}", expected, found.check, found.message))
             }
-            (Some(expected), None) => Some(format!("{expected} has not found it in {} seeds", explored.seeds)),
+            (Some(expected), None) => {
+                Some(format!("{expected} has not found it in {} seeds", explored.seeds))
+            }
             (None, Some(found)) => {
                 Some(format!("seed {} violates {}: {}", found.seed, found.check, found.message))
             }
-            (None, None) if 0 < explored.inconclusive => {
-                Some(format!("{} seeds could not be judged", explored.inconclusive))
-            }
-            (None, None) => None,
+            (None, None) => match &explored.inconclusive[..] {
+                [] => None,
+                [first, more @ ..] => Some(format!("not judged: {first}, and {} more", more.len())),
+            },
         }
     }
 
@@ -89,6 +91,12 @@ impl Row {
         format!("{verdict:<8} {name:<width$} {check:<18} {seeds:>7} {events:>12} {explored:>8} {built:>8}")
     }
 
+    /// What was found, told in full.
+    fn story(&self) -> Option<&str> {
+        let Outcome::Explored(Explored { found: Some(found), .. }) = &self.outcome else { return None };
+        found.story.as_deref()
+    }
+
     fn json(&self) -> serde_json::Value {
         let mut line = json!({
             "patch": self.name,
@@ -109,6 +117,7 @@ impl Row {
 #[derive(Debug)]
 pub(crate) struct Report {
     json: bool,
+    tell: bool,
     width: usize,
     stories: Vec<(String, String)>,
     lines: u64,
@@ -117,19 +126,18 @@ pub(crate) struct Report {
 
 impl Report {
     /// A table with room for the names of these patches.
-    pub(crate) fn new(json: bool, patches: &[Broken]) -> Self {
+    pub(crate) fn new(json: bool, tell: bool, patches: &[Broken]) -> Self {
         let width = patches.iter().map(|patch| patch.name.len()).max().unwrap_or(0).max(8);
         if !json {
             let columns = ["found by", "seeds", "events", "seconds", "to build"];
             let [check, seeds, events, explored, built] = columns;
             println!(
                 "{:<8} {:<width$} {check:<18} {seeds:>7} {events:>12} {explored:>8} {built:>8}",
-                "",
-                "patch"
+                "", "patch"
             );
         }
         let stories = patches.iter().map(|patch| (patch.name.clone(), patch.story.clone())).collect();
-        Self { json, width, stories, lines: 0, failed: 0 }
+        Self { json, tell, width, stories, lines: 0, failed: 0 }
     }
 
     /// Adds a line, and shows it at once.
@@ -142,6 +150,9 @@ impl Report {
             return;
         }
         println!("{}", row.line(self.width));
+        if let (true, Some(story)) = (self.tell, row.story()) {
+            println!("\n{story}");
+        }
         if let Some(complaint) = complaint {
             if let Some((_, story)) = self.stories.iter().find(|(name, _)| *name == row.name) {
                 println!("         {story}");
@@ -187,9 +198,17 @@ mod tests {
     use super::*;
     use crate::scratch::Found;
 
-    fn explored(check: Option<&str>, inconclusive: u64) -> Outcome {
-        let found = |check: &str| Found { check: check.to_owned(), seed: 3, event: 9, message: "m".to_owned() };
-        Outcome::Explored(Explored { seeds: 4, inconclusive, events: 1_234_567, found: check.map(found) })
+    fn explored(check: Option<&str>, inconclusive: usize) -> Outcome {
+        let found = |check: &str| Found {
+            check: check.to_owned(),
+            seed: 3,
+            event: 9,
+            message: "m".to_owned(),
+            story: None,
+        };
+        let (found, median) = (check.map(found), None);
+        let inconclusive = vec!["seed 2: open".to_owned(); inconclusive];
+        Outcome::Explored(Explored { seeds: 4, inconclusive, events: 1_234_567, median, found })
     }
 
     fn verdict(expected: Option<&str>, outcome: Outcome) -> &'static str {

@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs, io,
+    env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -13,61 +13,22 @@ use std::{
 use diffy::patch_set::{ParseOptions, PatchSet};
 use serde::{Deserialize, Serialize};
 
+use crate::trouble::Trouble;
+
 /// The text of every file, by its path from the workspace's root.
 pub(crate) type Sources = BTreeMap<String, Vec<u8>>;
-
-/// What went wrong, in words for whoever asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
-    /// A file or directory cannot be used.
-    #[error("{}: {error}", path.display())]
-    Files {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// A patch does not say what it should.
-    #[error("the patch {name} lacks {what} in its header")]
-    Header {
-        /// Which.
-        name: String,
-        /// What it does not say.
-        what: &'static str,
-    },
-    /// There is no such patch.
-    #[error("there is no patch named {name:?}; there are: correct, {}", known.join(", "))]
-    UnknownPatch {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        known: Vec<String>,
-    },
-    /// A patch does not fit the sources.
-    #[error("does not apply{}: {reason}", file.as_ref().map(|file| format!(" to {file}")).unwrap_or_default())]
-    DoesNotApply {
-        /// Where.
-        file: Option<String>,
-        /// Why.
-        reason: String,
-    },
-    /// The patched sources do not build.
-    #[error("does not build: {0}")]
-    DoesNotBuild(String),
-    /// The exploration came to no end.
-    #[error("does not run: {0}")]
-    DoesNotRun(String),
-}
 
 /// What exploring the patched sources came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Explored {
     /// How many seeds were run, from 0 on, the one in which something was found included.
     pub(crate) seeds: u64,
-    /// How many of them could not be judged.
-    pub(crate) inconclusive: u64,
+    /// Those of them that could not be judged, and why.
+    pub(crate) inconclusive: Vec<String>,
     /// How many events they had together.
     pub(crate) events: u64,
+    /// How much happened in the median run, by name.
+    pub(crate) median: Option<BTreeMap<String, u64>>,
     /// What was violated, if anything was.
     pub(crate) found: Option<Found>,
 }
@@ -83,6 +44,8 @@ pub(crate) struct Found {
     pub(crate) event: u64,
     /// In its words.
     pub(crate) message: String,
+    /// Told in full, with the part of the trace that led there.
+    pub(crate) story: Option<String>,
 }
 
 /// The copy and the place where it is built.
@@ -213,7 +176,8 @@ pub(crate) fn patched(sources: &Sources, patch: &str) -> Result<Sources, Trouble
         let text = String::from_utf8_lossy(text).into_owned();
         let diff = file.patch().as_text();
         let diff = diff.ok_or_else(|| refuse(Some(name.clone()), "it is not made of text".to_owned()))?;
-        let text = diffy::apply(&text, diff).map_err(|error| refuse(Some(name.clone()), error.to_string()))?;
+        let text =
+            diffy::apply(&text, diff).map_err(|error| refuse(Some(name.clone()), error.to_string()))?;
         patched.insert(name, text.into_bytes());
         is_empty = false;
     }

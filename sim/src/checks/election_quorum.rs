@@ -44,7 +44,8 @@ impl ElectionQuorum {
         let heard = self.votes.get(&leader).filter(|(of, _)| *of == term);
         let voted = |id: NodeId| id == leader || heard.is_some_and(|(_, voters)| voters.contains(&id));
         let voters = cluster.iter().map(|machine| machine.id).filter(|id| voted(*id)).collect::<Vec<_>>();
-        let silent = cluster.iter().filter(|machine| !self.speakers.contains(&machine.id) && !voted(machine.id));
+        let silent =
+            cluster.iter().filter(|machine| !self.speakers.contains(&machine.id) && !voted(machine.id));
         if is_majority(voters.len() + silent.count(), cluster) {
             return if cluster.len() == 1 { Finding::Trivial } else { Finding::Holds };
         }
@@ -107,13 +108,8 @@ mod tests {
     #[test]
     fn a_leader_without_a_majority_of_votes_of_its_term_is_a_violation() {
         assert_eq!(elected(&[(2, 3, 1), (4, 3, 1)], 5), Finding::Holds);
-        let unfounded: [&[_]; 5] = [
-            &[],
-            &[(2, 3, 1)],
-            &[(2, 3, 1), (2, 3, 1)],
-            &[(2, 3, 1), (4, 2, 1)],
-            &[(2, 3, 1), (4, 3, 5)],
-        ];
+        let unfounded: [&[_]; 5] =
+            [&[], &[(2, 3, 1)], &[(2, 3, 1), (2, 3, 1)], &[(2, 3, 1), (4, 2, 1)], &[(2, 3, 1), (4, 3, 5)]];
         for votes in unfounded {
             assert!(matches!(elected(votes, 5), Finding::Violated(_)), "{votes:?}");
         }

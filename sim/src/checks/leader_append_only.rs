@@ -96,7 +96,9 @@ mod tests {
         assert_eq!(compare(&before, &before, &[1, 2]), Finding::Trivial);
         assert_eq!(
             compare(&before, &leader(3, EntryId::new(1, 1)), &[1]),
-            Finding::Violated("n1 leads t3, and the entry 2@2 is gone from its log, which ends at 1@1".to_owned())
+            Finding::Violated(
+                "n1 leads t3, and the entry 2@2 is gone from its log, which ends at 1@1".to_owned()
+            )
         );
         let overwritten = compare(&before, &leader(3, EntryId::new(3, 3)), &[1, 3, 3]);
         assert!(matches!(overwritten, Finding::Violated(_)));

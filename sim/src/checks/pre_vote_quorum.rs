@@ -28,6 +28,8 @@ pub struct PreVoteQuorum {
 struct Survey {
     /// The term that was asked about.
     term: Term,
+    /// Whether the question was seen to leave: if not, nothing is known of the answers either.
+    seen: bool,
     /// Who answered since it was last asked.
     answers: BTreeSet<NodeId>,
     /// Who answers in the present event: it may be that the question is asked in the same event, and before.
@@ -43,12 +45,12 @@ impl Survey {
             self.answers = self.present.into_iter().collect();
         }
         self.term = term;
+        self.seen = true;
     }
 
     fn answered(&mut self, from: NodeId, term: Term) {
         if self.term < term {
-            self.term = term;
-            self.answers.clear();
+            *self = Self { term, released: self.released, ..Self::default() };
         }
         if self.term == term {
             self.answers.insert(from);
@@ -82,17 +84,22 @@ impl PreVoteQuorum {
         }
     }
 
-    fn judge(&self, machine: &Watched, before: &Observation, now: &Observation, cluster: &[Watched]) -> Finding {
+    fn judge(
+        &self,
+        machine: &Watched,
+        before: &Observation,
+        now: &Observation,
+        cluster: &[Watched],
+    ) -> Finding {
         let stands = matches!(now.role, Role::Candidate | Role::Leader) && before.term < now.term;
         if before.role != Role::PreCandidate || !stands || now.vote != Some(machine.id) {
             return Finding::Unconcerned;
         }
-        let survey = self.surveys.get(&machine.id).filter(|survey| survey.term == now.term);
-        let heard = |id: NodeId| survey.is_some_and(|survey| survey.answers.contains(&id));
-        let answers = cluster.iter().map(|machine| machine.id).filter(|id| *id != machine.id && heard(*id));
-        let answers = answers.collect::<Vec<_>>();
+        let survey = self.surveys.get(&machine.id).filter(|survey| survey.seen && survey.term == now.term);
+        let Some(Survey { answers, .. }) = survey else { return Finding::Unconcerned };
+        let answers = answers.iter().filter(|id| **id != machine.id).collect::<Vec<_>>();
         if is_majority(answers.len() + 1, cluster) {
-            return if cluster.len() == 1 { Finding::Trivial } else { Finding::Holds };
+            return Finding::Holds;
         }
         Finding::Violated(format!(
             "{} stands for election in {} although only {answers:?} of {} answered its last survey",
@@ -139,6 +146,7 @@ mod tests {
     }
     use Event::{Asks, Hears, Writes};
 
+    /// What is made of n1 when it stands for election thereafter.
     fn stands(events: &[Event]) -> Finding {
         let mut check = PreVoteQuorum::default();
         let cluster = cluster(5);
@@ -177,7 +185,10 @@ mod tests {
             )
         );
         assert!(matches!(stands(&[Asks, Hears(2), Hears(2)]), Finding::Violated(_)), "n2 twice");
-        assert!(matches!(stands(&[Hears(2), Hears(3), Asks]), Finding::Violated(_)), "answers of another survey");
+        assert!(
+            matches!(stands(&[Hears(2), Hears(3), Asks]), Finding::Violated(_)),
+            "answers of another survey"
+        );
     }
 
     #[test]
@@ -186,10 +197,17 @@ mod tests {
     }
 
     #[test]
+    fn of_a_survey_that_was_not_seen_nothing_is_said() {
+        assert_eq!(stands(&[]), Finding::Unconcerned);
+        assert_eq!(stands(&[Hears(2)]), Finding::Unconcerned);
+    }
+
+    #[test]
     fn a_follower_may_be_told_to_stand() {
         let now = Observation { vote: Some(node(1)), ..observation(Role::Candidate, 7) };
         let before = observation(Role::Follower, 6);
-        let finding = PreVoteQuorum::default().check(&Fact::Observed { before: &before, now: &now }, 0, &cluster(5));
+        let finding =
+            PreVoteQuorum::default().check(&Fact::Observed { before: &before, now: &now }, 0, &cluster(5));
         assert_eq!(finding, Finding::Unconcerned);
     }
 }

@@ -92,6 +92,9 @@ mod tests {
         check.check(&Fact::Sent { to: node(2), message: &vote(7, 1) }, 0, &cluster(3));
         assert_eq!(enters(&mut check, 1, 7, None), Finding::Holds);
         check.check(&Fact::Sent { to: node(2), message: &vote(8, 3) }, 0, &cluster(3));
-        assert!(matches!(enters(&mut check, 1, 8, None), Finding::Violated(_)), "a vote for n3 is not n3 standing");
+        assert!(
+            matches!(enters(&mut check, 1, 8, None), Finding::Violated(_)),
+            "a vote for n3 is not n3 standing"
+        );
     }
 }

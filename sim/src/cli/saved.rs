@@ -119,7 +119,8 @@ fn validate(options: &RunOptions) -> Result<(), String> {
 }
 
 fn validate_faults(faults: &Budget) -> Result<(), String> {
-    let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers } = *faults;
+    let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds } =
+        *faults;
     let counts = [
         ("faults.crashes", crashes),
         ("faults.power_losses", power_losses),
@@ -127,6 +128,7 @@ fn validate_faults(faults: &Budget) -> Result<(), String> {
         ("faults.one_way_cuts", one_way_cuts),
         ("faults.pauses", pauses),
         ("faults.transfers", transfers),
+        ("faults.holds", holds),
     ];
     counts.into_iter().try_for_each(|(name, count)| within(name, count, 0, MOST_OF_A_KIND))
 }
