@@ -44,6 +44,7 @@ impl Check for KeepsItsLeader {
             }
             Fact::Observed { .. }
             | Fact::Recovered { .. }
+            | Fact::Received { .. }
             | Fact::Sent { .. }
             | Fact::Wrote { .. }
             | Fact::Persisted

@@ -120,6 +120,8 @@ pub mod labels {
         FAULT_LENGTH = 323;
         /// The shape of a partition.
         FAULT_PARTITION = 324;
+        /// Which messages are kept back, and whether a copy arrives in time.
+        FAULT_HOLD = 325;
 
         /// Which features of the fault model take part in the run, and how strongly.
         SWARM = 336;

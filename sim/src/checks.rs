@@ -9,14 +9,20 @@
 //! of a run show it.
 
 mod election_safety;
+mod election_quorum;
+mod pre_vote_quorum;
+mod term_origin;
 mod votes;
 mod promises;
 mod monotonic;
 mod recovery;
+mod leader_append_only;
 mod log_matching;
 mod state_machine_safety;
 mod leader_completeness;
+mod commit_term;
 mod commit_durability;
+mod story;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -29,13 +35,19 @@ use wavetank_process::{
 use crate::audit::{Auditor, DurableState};
 
 pub use commit_durability::CommitDurability;
+pub use commit_term::CommitTerm;
+pub use election_quorum::ElectionQuorum;
 pub use election_safety::ElectionSafety;
+pub use leader_append_only::LeaderAppendOnly;
 pub use leader_completeness::LeaderCompleteness;
 pub use log_matching::LogMatching;
 pub use monotonic::Monotonic;
+pub use pre_vote_quorum::PreVoteQuorum;
 pub use promises::Promises;
 pub use recovery::Recovery;
 pub use state_machine_safety::StateMachineSafety;
+pub use story::{Names, promise};
+pub use term_origin::TermOrigin;
 pub use votes::Votes;
 
 /// A machine as the checks see it.
@@ -90,6 +102,13 @@ pub enum Fact<'a> {
         /// Its log, if it can show one.
         log: Option<&'a LogSlice>,
     },
+    /// A message of a peer has arrived, and its process handles it now.
+    Received {
+        /// Of whom.
+        from: NodeId,
+        /// What it is.
+        message: &'a Description,
+    },
     /// It sends a message.
     Sent {
         /// To whom.
@@ -134,13 +153,18 @@ pub trait Check: Send {
 pub fn built_in() -> Vec<Box<dyn Check>> {
     vec![
         Box::new(ElectionSafety::default()),
+        Box::new(ElectionQuorum::default()),
+        Box::new(PreVoteQuorum::default()),
+        Box::new(TermOrigin::default()),
         Box::new(Votes::default()),
         Box::new(Promises),
         Box::new(Monotonic::default()),
         Box::new(Recovery),
+        Box::new(LeaderAppendOnly::default()),
         Box::new(LogMatching::default()),
         Box::new(StateMachineSafety::default()),
         Box::new(LeaderCompleteness::default()),
+        Box::new(CommitTerm),
         Box::new(CommitDurability::default()),
     ]
 }

@@ -21,7 +21,7 @@
 //!
 //! What a cluster lives in: [`time`], [`chance`] (everything undetermined is decided at one door), [`network`], [`disk`],
 //! [`clock`]. What it is judged by: [`audit`] (reading disks without trusting whoever wrote them), [`kv`], [`history`],
-//! [`linearizability`], [`client`]. Then [`program`] (what runs on a machine), [`checks`], [`trace`], and the [`tank`] itself.
+//! [`linearizability`], [`client`]. Then [`program`] (what runs on a machine), [`trace`], [`checks`], and the [`tank`] itself.
 //! On top of it, random runs: [`storm`] (faults), [`swarm`] (what is drawn from a seed), [`run`], [`explore`], and the
 //! [`harness`] for tests (with the feature `proptest` also `strategies`); and scripted ones: [`scenario`]. Runs are kept in
 //! files by [`saved`].
@@ -39,8 +39,8 @@ pub mod history;
 pub mod linearizability;
 pub mod client;
 pub mod program;
-pub mod checks;
 pub mod trace;
+pub mod checks;
 mod panics;
 mod queue;
 pub mod tank;

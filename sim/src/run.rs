@@ -71,6 +71,16 @@ pub struct Report {
     pub decisions: DecisionLog,
 }
 
+impl Report {
+    /// What was violated, told with the part of the trace that led there; `None` if nothing was.
+    pub fn story(&self) -> Option<String> {
+        match &self.verdict {
+            Verdict::Fail(violation) => Some(violation.story(&self.trace)),
+            Verdict::Pass | Verdict::Inconclusive(_) => None,
+        }
+    }
+}
+
 /// What to keep of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
@@ -175,6 +185,13 @@ const EVENT_LIMIT: u64 = 40;
 /// Every process must be as far as every other one within so many of the longest election timeouts.
 const CALM_LIMIT: u64 = 60;
 
+/// When that is so, the cluster is watched for so many more: a leader that works is to go on leading.
+const REST: u64 = 4;
+
+/// A message that was long under way may depose a leader, and who is elected instead may be deposed by another. More
+/// elections than these within the rest have no such excuse.
+const REST_ELECTIONS: u64 = 2;
+
 fn play<W: Workload>(options: &RunOptions, tank: &mut Tank<W>, storm: &mut Storm) -> (Verdict, Judged) {
     while tank.events() < options.faults.events && storm.step(tank) {
         judge_halts(tank);
@@ -241,6 +258,25 @@ fn settle<W: Workload>(options: &RunOptions, tank: &mut Tank<W>, storm: &mut Sto
         ..ClientOptions::default()
     });
     run_until(tank, deadline, limit, |tank| probe_unanswered(tank, probe).or_else(|| not_converged(tank)));
+    rest(tank, limit);
+}
+
+/// Lets a cluster that has come to rest be, and sees to it that it stays at rest.
+fn rest<W: Workload>(tank: &mut Tank<W>, limit: u64) {
+    let until = tank.now() + tank.options().longest_election_timeout() * REST;
+    let before = tank.tally().elections;
+    let due = |tank: &Tank<W>| tank.next_event().is_some_and(|next| next <= until);
+    while tank.violation().is_none() && tank.events() <= limit && due(tank) {
+        tank.step();
+        judge_halts(tank);
+    }
+    let elections = tank.tally().elections - before;
+    if REST_ELECTIONS < elections {
+        let reason = format!(
+            "{elections} leaders were elected within {REST} election timeouts, though all was well with the one there was"
+        );
+        tank.violate("Liveness", reason);
+    }
 }
 
 fn slowest_client(options: &RunOptions) -> Span {

@@ -180,7 +180,8 @@ fn validate_tank(tank: &TankOptions) -> Result<(), Unrunnable> {
 }
 
 fn validate_faults(faults: &Budget) -> Result<(), Unrunnable> {
-    let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers } = *faults;
+    let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds } =
+        *faults;
     let counts = [
         ("faults.crashes", crashes),
         ("faults.power_losses", power_losses),
@@ -188,6 +189,7 @@ fn validate_faults(faults: &Budget) -> Result<(), Unrunnable> {
         ("faults.one_way_cuts", one_way_cuts),
         ("faults.pauses", pauses),
         ("faults.transfers", transfers),
+        ("faults.holds", holds),
     ];
     counts.into_iter().try_for_each(|(name, count)| within(name, count, 0, MOST_OF_A_KIND))
 }

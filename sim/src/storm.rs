@@ -7,6 +7,7 @@
 //! [`FaultKind`], strike it in [`Storm`], and give it a share of the [`Budget`].
 
 mod partition;
+mod held;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,7 +17,7 @@ use wavetank_process::{Control, Role};
 use crate::{
     chance::{Site, labels},
     client::Workload,
-    network::NetworkCounters,
+    network::{MessageId, NetworkCounters},
     tank::{Status, Tank},
     time::{Span, Time},
 };
@@ -60,6 +61,8 @@ pub struct Budget {
     pub pauses: u64,
     /// Leaders that are told to hand over.
     pub transfers: u64,
+    /// How often messages of one kind are kept back until somebody else leads.
+    pub holds: u64,
 }
 
 /// A kind of fault.
@@ -77,6 +80,8 @@ pub enum FaultKind {
     Pause,
     /// A leader is told to hand over.
     Transfer,
+    /// Messages of one kind are kept back.
+    Hold,
 }
 
 impl FaultKind {
@@ -89,6 +94,7 @@ impl FaultKind {
             Self::OneWayCut => "one_way_cut",
             Self::Pause => "pause",
             Self::Transfer => "transfer",
+            Self::Hold => "hold",
         }
     }
 }
@@ -116,9 +122,22 @@ struct Planned {
 /// How a fault ends.
 #[derive(Clone, Debug)]
 enum Ending {
-    Restart { machine: usize },
-    Resume { machine: usize },
-    Mend { links: Vec<(usize, usize)>, kind: FaultKind, cut_before: u64 },
+    Restart {
+        machine: usize,
+    },
+    Resume {
+        machine: usize,
+    },
+    Mend {
+        links: Vec<(usize, usize)>,
+        kind: FaultKind,
+        cut_before: u64,
+    },
+    /// `elections` is how many there had been when the messages were kept back.
+    Release {
+        messages: Vec<MessageId>,
+        elections: u64,
+    },
 }
 
 /// The faults of one run.
@@ -149,6 +168,7 @@ impl Storm {
             (FaultKind::OneWayCut, budget.one_way_cuts),
             (FaultKind::Pause, budget.pauses),
             (FaultKind::Transfer, budget.transfers),
+            (FaultKind::Hold, budget.holds),
         ];
         let mut planned = Vec::new();
         let mut counters = BTreeMap::new();
@@ -208,7 +228,7 @@ impl Storm {
         }
     }
 
-    fn watch_elections<W: Workload>(&mut self, tank: &Tank<W>) {
+    fn watch_elections<W: Workload>(&mut self, tank: &mut Tank<W>) {
         let elections = tank.tally().elections;
         if self.elections < elections {
             self.elections = elections;
@@ -217,6 +237,7 @@ impl Storm {
                 self.counter(FaultKind::Transfer).effective += 1;
             }
             self.transferee = None;
+            self.release_soon(tank);
         } else {
             self.fresh_for = self.fresh_for.saturating_sub(1);
         }
@@ -283,6 +304,7 @@ impl Storm {
                 self.end_at(until, Ending::Resume { machine: victim });
             }),
             FaultKind::Transfer => self.strike_transfer(victim, tank),
+            FaultKind::Hold => self.strike_hold(victim, tank),
         }
         .is_some();
         self.counter(kind).fired += u64::from(struck);
@@ -363,6 +385,7 @@ impl Storm {
                 let cut = cut_messages(tank.network().counters());
                 self.counter(kind).effective += u64::from(cut_before < cut);
             }
+            Ending::Release { messages, elections } => self.release(&messages, elections, tank),
         }
     }
 

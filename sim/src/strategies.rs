@@ -60,15 +60,10 @@ pub fn budgets(model: &FaultModel) -> impl Strategy<Value = Budget> + use<> {
         amount(&model.one_way_cuts),
         amount(&model.pauses),
         amount(&model.transfers),
+        amount(&model.holds),
     );
-    amounts.prop_map(|(events, crashes, power_losses, partitions, one_way_cuts, pauses, transfers)| Budget {
-        events,
-        crashes,
-        power_losses,
-        partitions,
-        one_way_cuts,
-        pauses,
-        transfers,
+    amounts.prop_map(|(events, crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds)| {
+        Budget { events, crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds }
     })
 }
 

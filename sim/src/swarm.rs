@@ -66,6 +66,7 @@ enum Feature {
     Pauses,
     Transfers,
     FewValues,
+    Holds,
 }
 
 struct Draw<'a>(&'a mut Door);
@@ -146,6 +147,7 @@ impl RunOptions {
                 one_way_cuts: draw.amount(Feature::OneWayCuts, &model.one_way_cuts),
                 pauses: draw.amount(Feature::Pauses, &model.pauses),
                 transfers: draw.amount(Feature::Transfers, &model.transfers),
+                holds: draw.amount(Feature::Holds, &model.holds),
             },
         }
     }
@@ -232,9 +234,17 @@ mod tests {
     #[test]
     fn calm_weather_has_no_faults() {
         for run in draws(&FaultModel::calm()) {
-            let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers } =
-                run.faults;
-            assert_eq!([crashes, power_losses, partitions, one_way_cuts, pauses, transfers], [0; 6]);
+            let Budget {
+                events: _,
+                crashes,
+                power_losses,
+                partitions,
+                one_way_cuts,
+                pauses,
+                transfers,
+                holds,
+            } = run.faults;
+            assert_eq!([crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds], [0; 7]);
             let NetworkOptions { tail_permille, loss_permille, duplicate_permille, capacity, .. } =
                 run.tank.network;
             assert_eq!((tail_permille, loss_permille, duplicate_permille, capacity), (0, 0, 0, None));

@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use wavetank_process::{
-    Input, Outcome, Output, RaftOptions, RequestId, Role, disk::FileName, raft_core::NodeId,
+    Description, Input, Outcome, Output, RaftOptions, RequestId, Role, disk::FileName, raft_core::NodeId,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -107,6 +107,8 @@ pub struct Post {
     pub cause: u64,
     /// What is in it.
     pub parcel: Parcel,
+    /// What a message between servers is, for the checks; `None` for any other, or if its sender cannot say.
+    pub description: Option<Description>,
 }
 
 /// More events than this at one moment mean that time has stopped.
@@ -443,8 +445,8 @@ impl<W: Workload> Tank<W> {
     }
 
     /// Sends a parcel on its way.
-    fn send(&mut self, from: Endpoint, to: Endpoint, parcel: Parcel) {
-        let post = Post { cause: self.events, parcel };
+    fn send(&mut self, from: Endpoint, to: Endpoint, parcel: Parcel, description: Option<Description>) {
+        let post = Post { cause: self.events, parcel, description };
         let lost = self.trace.is_kept().then(|| post.clone());
         let before = self.network.counters();
         let sent = self.network.send(self.now, from, to, post, &mut self.door);
@@ -580,6 +582,12 @@ impl<W: Workload> Tank<W> {
             let text = self.render_post(from, to, post, "→");
             let kind = if kind == 1 { LineKind::Message } else { LineKind::Client };
             self.line(kind, Some(post.cause), || text);
+        }
+        // What comes to a process that stands still is put before the checks when it goes on.
+        if let (Some(message), Endpoint::Server(from), Status::Up) =
+            (&post.description, from, self.machines[machine].status())
+        {
+            self.judge(&Fact::Received { from, message }, machine);
         }
         self.handle(machine, input);
     }

@@ -87,8 +87,18 @@ broken_variants! {
         adapter::<adapters::RecoversOtherCommands>() => first "Recovery" within 10;
     dropping_the_last_entry_at_a_restart_violates_recovery:
         adapter::<adapters::DropsLastEntryAtRestart>() => first "Recovery" within 10;
+    counting_refusals_as_votes_violates_election_quorum:
+        adapter::<messages::CountsRefusals>() => first "ElectionQuorum" within 8;
     counting_refusals_as_votes_violates_election_safety:
-        adapter::<messages::CountsRefusals>() => first "ElectionSafety" within 40;
+        adapter::<messages::CountsRefusals>() => alone "ElectionSafety" within 40;
+    standing_for_election_after_a_survey_that_failed_violates_pre_vote_quorum:
+        adapter::<messages::TakesRefusedSurveysForWon>() => first "PreVoteQuorum" within 8;
+    answering_in_a_term_of_ones_own_making_violates_term_origin:
+        adapter::<messages::RaisesTerms>() => first "TermOrigin" within 8;
+    rewriting_entries_as_a_leader_violates_leader_append_only:
+        store::<stores::RewritesTheLast>() => alone "LeaderAppendOnly" within 3;
+    counting_copies_of_entries_of_any_term_violates_commit_term:
+        adapter::<adapters::CommitsAnyTerm>() => alone "CommitTerm" within 8;
     replacing_what_is_committed_violates_monotonic:
         store::<stores::RewritesTheCommitted>() => first "Monotonic" within 3;
     applying_what_is_only_appended_violates_monotonic:
@@ -109,6 +119,8 @@ broken_variants! {
         adapter::<adapters::ReadsLocally>() => first "Linearizability" within 15;
     acknowledging_on_append_violates_linearizability:
         processes::acknowledges_on_append() => first "Linearizability" within 8;
+    campaigning_against_a_leader_that_works_violates_liveness:
+        adapter::<adapters::NeverContent>() => first "Liveness" within 8;
     never_campaigning_violates_liveness:
         adapter::<adapters::NeverCampaigns>() => first "Liveness" within 3;
     a_panic_is_reported:
@@ -153,7 +165,9 @@ fn a_program_without_an_auditor_is_told_which_checks_are_idle() {
     let program = program::custom_replica::<RaftCore, WalStore, Kv>(None);
     let problem = explore_program(&program, 0..4, |_| ControlFlow::Continue(())).verify();
     let problem = problem.expect_err("the checks of durability had nothing to go by");
-    for check in ["CommitDurability", "LeaderCompleteness", "LogMatching", "Promises", "Recovery"] {
+    for check in
+        ["CommitDurability", "CommitTerm", "LeaderCompleteness", "LogMatching", "Promises", "Recovery"]
+    {
         assert!(problem.contains(check), "{problem}");
     }
     let sound = explore_program(&adapter::<twist::Untwisted>(), 0..40, |_| ControlFlow::Continue(()));

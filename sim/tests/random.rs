@@ -13,11 +13,12 @@ use wavetank::{
 /// How many histories of each implementation.
 const SEEDS: u64 = 40;
 
-const FAULTS: [&str; 12] = [
+const FAULTS: [&str; 13] = [
     "clock_drift",
     "crash",
     "duplicate",
     "full_queue",
+    "hold",
     "loss",
     "one_way_cut",
     "partition",
@@ -28,17 +29,22 @@ const FAULTS: [&str; 12] = [
     "transfer",
 ];
 
-const CHECKS: [&str; 11] = [
+const CHECKS: [&str; 16] = [
     "CommitDurability",
+    "CommitTerm",
+    "ElectionQuorum",
     "ElectionSafety",
+    "LeaderAppendOnly",
     "LeaderCompleteness",
     "Linearizability",
     "Liveness",
     "LogMatching",
     "Monotonic",
+    "PreVoteQuorum",
     "Promises",
     "Recovery",
     "StateMachineSafety",
+    "TermOrigin",
     "Votes",
 ];
 

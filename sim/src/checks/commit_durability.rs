@@ -59,7 +59,7 @@ impl Check for CommitDurability {
                 });
                 if holds { Finding::Unconcerned } else { self.count(cluster) }
             }
-            Fact::Sent { .. } | Fact::Wrote { .. } => Finding::Unconcerned,
+            Fact::Received { .. } | Fact::Sent { .. } | Fact::Wrote { .. } => Finding::Unconcerned,
         }
     }
 }

@@ -54,9 +54,11 @@ impl Check for LogMatching {
                 self.forget_lost(machine);
                 machine.written().map(|log| log.last().index)
             }
-            Fact::Observed { .. } | Fact::Recovered { .. } | Fact::Sent { .. } | Fact::Persisted => {
-                return Finding::Unconcerned;
-            }
+            Fact::Observed { .. }
+            | Fact::Recovered { .. }
+            | Fact::Received { .. }
+            | Fact::Sent { .. }
+            | Fact::Persisted => return Finding::Unconcerned,
         };
         let Some(written) = machine.written() else { return Finding::Unconcerned };
         let looked_at = self.looked_at.entry(machine.id).or_default();

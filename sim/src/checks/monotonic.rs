@@ -46,7 +46,10 @@ impl Check for Monotonic {
             },
             Fact::Persisted | Fact::Crashed => self.durable_term(machine),
             Fact::Wrote { kept: Some(kept) } => kept_committed(machine, *kept),
-            Fact::Recovered { .. } | Fact::Sent { .. } | Fact::Wrote { kept: None } => Finding::Unconcerned,
+            Fact::Recovered { .. }
+            | Fact::Received { .. }
+            | Fact::Sent { .. }
+            | Fact::Wrote { kept: None } => Finding::Unconcerned,
         }
     }
 }

@@ -60,9 +60,11 @@ impl Check for Votes {
                 Promise::None | Promise::Holds { .. } => Finding::Unconcerned,
             },
             Fact::Crashed => self.after_crash(&cluster[subject]),
-            Fact::Observed { .. } | Fact::Recovered { .. } | Fact::Wrote { .. } | Fact::Persisted => {
-                Finding::Unconcerned
-            }
+            Fact::Observed { .. }
+            | Fact::Recovered { .. }
+            | Fact::Received { .. }
+            | Fact::Wrote { .. }
+            | Fact::Persisted => Finding::Unconcerned,
         }
     }
 }

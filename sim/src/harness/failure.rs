@@ -297,7 +297,8 @@ fn describe_cluster(tank: &TankOptions) -> String {
 
 fn describe_faults(tank: &TankOptions, faults: &Budget) -> String {
     let TankOptions { voters: _, raft: _, tick: _, drift_ppm, network, disk, clients: _ } = tank;
-    let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers } = faults;
+    let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds } =
+        faults;
     let drifting = drift_ppm.iter().filter(|drift| **drift != 0).count() as u64;
     let amounts = [
         ("crashes", *crashes, ""),
@@ -306,6 +307,7 @@ fn describe_faults(tank: &TankOptions, faults: &Budget) -> String {
         ("one-way cuts", *one_way_cuts, ""),
         ("pauses", *pauses, ""),
         ("transfers", *transfers, ""),
+        ("kinds of messages kept back", *holds, ""),
         ("messages lost", network.loss_permille, "‰"),
         ("duplicated", network.duplicate_permille, "‰"),
         ("very slow", network.tail_permille, "‰"),

@@ -98,6 +98,8 @@ pub struct FaultModel {
     pub pauses: Amount,
     /// How often a leader is told to hand over.
     pub transfers: Amount,
+    /// How often messages of one kind are kept back until somebody else leads.
+    pub holds: Amount,
 }
 
 impl Default for FaultModel {
@@ -129,6 +131,7 @@ impl Default for FaultModel {
             one_way_cuts: Amount::Sometimes(1..=3),
             pauses: Amount::Sometimes(1..=3),
             transfers: Amount::Sometimes(1..=3),
+            holds: Amount::Sometimes(1..=6),
         }
     }
 }
@@ -150,6 +153,7 @@ impl FaultModel {
             one_way_cuts: Amount::NONE,
             pauses: Amount::NONE,
             transfers: Amount::NONE,
+            holds: Amount::NONE,
             ..Self::default()
         }
     }
@@ -197,7 +201,7 @@ impl FaultModel {
     }
 
     /// Every range, with the limits that it has to keep.
-    fn ranges(&self) -> [(&'static str, &RangeInclusive<u64>, u64, u64); 19] {
+    fn ranges(&self) -> [(&'static str, &RangeInclusive<u64>, u64, u64); 20] {
         [
             ("election_timeout_ticks", &self.election_timeout_ticks, 2, 1 << 20),
             ("heartbeat_ticks", &self.heartbeat_ticks, 1, 1 << 20),
@@ -218,6 +222,7 @@ impl FaultModel {
             ("one_way_cuts", self.one_way_cuts.range(), 0, MOST_FAULTS),
             ("pauses", self.pauses.range(), 0, MOST_FAULTS),
             ("transfers", self.transfers.range(), 0, MOST_FAULTS),
+            ("holds", self.holds.range(), 0, MOST_FAULTS),
         ]
     }
 }

@@ -66,7 +66,7 @@ impl<W: Workload> Tank<W> {
     fn send_request(&mut self, place: usize, Request { to, id, bytes }: Request) {
         self.count_event(7, [id.client.0, id.sequence, to.number(), xxh3_64(&bytes)]);
         let from = Endpoint::Client(self.clients[place].client.id());
-        self.send(from, Endpoint::Server(to), Parcel::Request { id, bytes });
+        self.send(from, Endpoint::Server(to), Parcel::Request { id, bytes }, None);
     }
 
     /// A client may have something to do.

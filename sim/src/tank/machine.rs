@@ -268,10 +268,20 @@ impl<W: Workload> Tank<W> {
         self.count_fault([8, id.number(), count as u64]);
         self.line(LineKind::Fault, None, || format!("{id} resumes"));
         for input in parked {
+            self.judge_arrival(position, &input);
             self.handle(position, input);
         }
         self.reschedule(position);
         Some(count)
+    }
+
+    /// Puts a message that has waited for its process before the checks.
+    fn judge_arrival(&mut self, position: usize, input: &Input) {
+        if let Input::Message { from, bytes } = input
+            && let Some(message) = self.machines[position].program.describe(bytes)
+        {
+            self.judge(&Fact::Received { from: *from, message: &message }, position);
+        }
     }
 
     /// Asks something of a machine's process as its operator. The reason, if the process refuses.
@@ -329,16 +339,17 @@ impl<W: Workload> Tank<W> {
         let id = self.machines[position].id;
         match output {
             Output::Send { to, bytes } => {
-                match self.machines[position].program.describe(&bytes) {
-                    Some(message) => self.judge(&Fact::Sent { to, message: &message }, position),
+                let description = self.machines[position].program.describe(&bytes);
+                match &description {
+                    Some(message) => self.judge(&Fact::Sent { to, message }, position),
                     None => self.tally.undescribed_messages += 1,
                 }
-                self.send(Endpoint::Server(id), Endpoint::Server(to), Parcel::Peer(bytes));
+                self.send(Endpoint::Server(id), Endpoint::Server(to), Parcel::Peer(bytes), description);
             }
             Output::Disk { id, request } => self.ask_disk(position, id, request),
             Output::Reply { id: request, outcome } => {
                 let parcel = Parcel::Reply { id: request, outcome };
-                self.send(Endpoint::Server(id), Endpoint::Client(request.client), parcel);
+                self.send(Endpoint::Server(id), Endpoint::Client(request.client), parcel, None);
             }
             Output::ControlRefused { reason } => {
                 self.line(LineKind::Refused, None, || format!("{id} refuses: {reason}"));

@@ -3,6 +3,7 @@
 
 use super::Tank;
 use crate::{
+    client::Workload,
     network::{Endpoint, MessageId},
     queue::Scheduled,
     time::Span,
@@ -31,7 +32,7 @@ pub enum Unmoved {
     OfClient,
 }
 
-impl Tank {
+impl<W: Workload> Tank<W> {
     /// Delivers a message now, whatever its time.
     ///
     /// # Errors

@@ -2,12 +2,13 @@
 
 use super::Tank;
 use crate::{
+    client::Workload,
     disk::{Damage, DiskFault, DiskOperation},
     time::Span,
     trace::LineKind,
 };
 
-impl Tank {
+impl<W: Workload> Tank<W> {
     /// Puts a machine's clock forward, and has it gain so many parts per million from now on, or lose them if negative.
     /// `false` if it does so already.
     ///

@@ -1,9 +1,13 @@
 //! Adapters that do the wrong thing with what their implementation, which is right, tells them.
 
+use std::collections::BTreeMap;
+
 use wavetank_process::{
     Adapter, Boot, ClientId, Committed, Observation, Outputs, ReadOutcome, Recovered, Refusal, RequestId,
     Role,
-    raft_core::{Entry, Envelope, HardState, LogIndex, LogSlice, Message, NodeId, Payload},
+    raft_core::{
+        AppendOutcome, Entry, Envelope, HardState, LogIndex, LogSlice, Message, NodeId, Payload, Term,
+    },
 };
 use wavetank_raft_core::RaftCore;
 
@@ -128,6 +132,61 @@ impl Twist for AppliesOnAppend {
 
     fn applied(&mut self, _core: &mut RaftCore, _index: LogIndex) {
         // The implementation would notice.
+    }
+}
+
+/// Takes for committed whatever a majority has acknowledged, whichever term it is of.
+#[derive(Debug, Default)]
+pub(crate) struct CommitsAnyTerm {
+    voters: usize,
+    /// In which term somebody acknowledged up to where.
+    matched: BTreeMap<NodeId, (Term, LogIndex)>,
+}
+
+impl Twist for CommitsAnyTerm {
+    fn started(&mut self, boot: &Boot) {
+        self.voters = boot.voters.len();
+    }
+
+    fn incoming(&mut self, _core: &RaftCore, envelope: &mut Envelope) {
+        if let Message::AppendEntriesReply(AppendOutcome::Matched { index }) = envelope.message {
+            let matched = self.matched.entry(envelope.from).or_default();
+            *matched = (*matched).max((envelope.term, index));
+        }
+    }
+
+    fn observed(&self, _core: &RaftCore, shown: Observation) -> Observation {
+        let mut indexes = vec![shown.last.index];
+        indexes
+            .extend(self.matched.values().filter(|(term, _)| *term == shown.term).map(|(_, index)| *index));
+        indexes.sort_unstable_by(|a, b| b.cmp(a));
+        match indexes.get(self.voters / 2) {
+            Some(agreed) if shown.role == Role::Leader => {
+                Observation { commit: shown.commit.max(*agreed), ..shown }
+            }
+            _ => shown,
+        }
+    }
+}
+
+/// Wants to lead itself, again and again, however well its leader works.
+#[derive(Debug, Default)]
+pub(crate) struct NeverContent {
+    ticks: u64,
+}
+
+/// For how many ticks it bears to follow.
+const CONTENT_TICKS: u64 = 25;
+
+impl Twist for NeverContent {
+    fn advance(&mut self, core: &mut RaftCore, ticks: u64) {
+        core.advance(ticks);
+        self.ticks += ticks;
+        if CONTENT_TICKS <= self.ticks {
+            self.ticks = 0;
+            // Refused if it leads already.
+            let _ = core.campaign();
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wavetank_process::{
     Adapter,
-    raft_core::{AppendOutcome, Entry, EntryId, Envelope, LogIndex, LogSlice, Message, Payload},
+    raft_core::{AppendOutcome, Entry, EntryId, Envelope, LogIndex, LogSlice, Message, Payload, Term},
 };
 use wavetank_raft_core::RaftCore;
 
@@ -31,6 +31,34 @@ impl Twist for CountsRefusals {
     fn incoming(&mut self, _core: &RaftCore, envelope: &mut Envelope) {
         if let Message::RequestVoteReply { granted } = &mut envelope.message {
             *granted = true;
+        }
+    }
+}
+
+/// Takes every answer to its survey for the one it hopes for.
+#[derive(Debug, Default)]
+pub(crate) struct TakesRefusedSurveysForWon;
+
+impl Twist for TakesRefusedSurveysForWon {
+    fn incoming(&mut self, core: &RaftCore, envelope: &mut Envelope) {
+        let term = core.observe().term;
+        if let Message::RequestPreVoteReply { granted } = &mut envelope.message
+            && envelope.term <= term
+        {
+            *granted = true;
+            envelope.term = Term(term.0 + 1);
+        }
+    }
+}
+
+/// Refuses in a term that it makes up.
+#[derive(Debug, Default)]
+pub(crate) struct RaisesTerms;
+
+impl Twist for RaisesTerms {
+    fn outgoing(&mut self, _core: &RaftCore, envelope: &mut Envelope) {
+        if let Message::RequestPreVoteReply { granted: false } = envelope.message {
+            envelope.term.0 += 1;
         }
     }
 }

@@ -107,12 +107,53 @@ impl LogStore for RewritesTheCommitted {
     fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
         let mut write = write.clone();
         if let Some(entries) = &write.entries {
-            let (last, before) = entries.entries().split_last().expect("a write of entries has some");
-            let prev = LogSlice::new(entries.prev(), before.to_vec()).expect("the front of a log").last();
-            self.last = Some(LogSlice::new(prev, vec![last.clone()]).expect("its end"));
+            self.last = Some(end_of(entries));
         } else if let Some(last) = self.last.take_if(|last| last.last().index <= write.commit) {
             let blank = Entry { term: last.last().term, payload: Payload::Noop };
             write.entries = Some(LogSlice::new(last.prev(), vec![blank]).expect("the same term"));
+        }
+        self.store.append(&write, disk);
+    }
+
+    fn complete(
+        &mut self,
+        id: RequestId,
+        result: DiskResult,
+        disk: &mut DiskQueue,
+    ) -> Result<StoreEvent, StoreError> {
+        self.store.complete(id, result, disk)
+    }
+}
+
+/// The last entry of what is written, alone.
+fn end_of(entries: &LogSlice) -> LogSlice {
+    let (last, before) = entries.entries().split_last().expect("a write of entries has some");
+    let prev = LogSlice::new(entries.prev(), before.to_vec()).expect("the front of a log").last();
+    LogSlice::new(prev, vec![last.clone()]).expect("its end")
+}
+
+/// Writes the entry before those it is given once more, without its command.
+#[derive(Debug, Default)]
+pub(crate) struct RewritesTheLast {
+    store: WalStore,
+    /// The last entry that was written.
+    last: Option<LogSlice>,
+}
+
+impl LogStore for RewritesTheLast {
+    fn open(&mut self, disk: &mut DiskQueue) {
+        self.store.open(disk);
+    }
+
+    fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
+        let mut write = write.clone();
+        if let Some(entries) = &write.entries {
+            let last = self.last.replace(end_of(entries)).filter(|last| last.last() == entries.prev());
+            if let Some(last) = last {
+                let blank = Entry { term: last.last().term, payload: Payload::Noop };
+                let all = [&[blank], entries.entries()].concat();
+                write.entries = Some(LogSlice::new(last.prev(), all).expect("the same terms"));
+            }
         }
         self.store.append(&write, disk);
     }

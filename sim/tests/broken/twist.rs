@@ -46,6 +46,11 @@ pub(crate) trait Twist: Debug + Default + 'static {
     /// Everything there is to say, after it was said right.
     fn drained(&mut self, _core: &mut RaftCore, _outputs: &mut Outputs) {}
 
+    /// What it shows of itself.
+    fn observed(&self, _core: &RaftCore, shown: Observation) -> Observation {
+        shown
+    }
+
     /// Entries were applied.
     fn applied(&mut self, core: &mut RaftCore, index: LogIndex) {
         core.applied(index);
@@ -140,7 +145,7 @@ impl<T: Twist> Adapter for Twisted<T> {
     }
 
     fn observe(&self) -> Observation {
-        self.core.observe()
+        self.twist.observed(&self.core, self.core.observe())
     }
 
     fn log(&self) -> LogSlice {

@@ -1,0 +1,127 @@
+//! Elections (§5.2 of the paper, §3.4): who leads a term has heard a majority of votes, and votes of that term.
+//!
+//! Two leaders of one term are rare even where votes are counted wrongly. That one was elected without a majority is
+//! seen whenever it happens.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wavetank_process::{
+    Description, Promise, Role,
+    raft_core::{NodeId, Term},
+};
+
+use super::{Check, Fact, Finding, Watched, is_majority};
+
+/// When a server begins to lead, a majority, itself included, had voted for it in that term, and it knew. A machine of
+/// which no message could ever be read may have voted for anybody.
+#[derive(Debug, Default)]
+pub struct ElectionQuorum {
+    /// Who voted for a server, by the messages it got, in the latest term in which anybody did.
+    votes: BTreeMap<NodeId, (Term, BTreeSet<NodeId>)>,
+    /// The machines whose messages can be read.
+    speakers: BTreeSet<NodeId>,
+    /// The last term in which each machine was seen to lead.
+    led: BTreeMap<NodeId, Term>,
+}
+
+impl ElectionQuorum {
+    fn note_vote(&mut self, from: NodeId, by: NodeId, message: &Description) {
+        let Promise::Vote { candidate } = message.promise else { return };
+        if candidate != by {
+            return;
+        }
+        let (term, voters) = self.votes.entry(by).or_default();
+        if *term < message.term {
+            *term = message.term;
+            voters.clear();
+        }
+        if *term == message.term {
+            voters.insert(from);
+        }
+    }
+
+    fn count(&self, leader: NodeId, term: Term, cluster: &[Watched]) -> Finding {
+        let heard = self.votes.get(&leader).filter(|(of, _)| *of == term);
+        let voted = |id: NodeId| id == leader || heard.is_some_and(|(_, voters)| voters.contains(&id));
+        let voters = cluster.iter().map(|machine| machine.id).filter(|id| voted(*id)).collect::<Vec<_>>();
+        let silent =
+            cluster.iter().filter(|machine| !self.speakers.contains(&machine.id) && !voted(machine.id));
+        if is_majority(voters.len() + silent.count(), cluster) {
+            return if cluster.len() == 1 { Finding::Trivial } else { Finding::Holds };
+        }
+        Finding::Violated(format!(
+            "{leader} leads {term} with the votes of {voters:?} only: no majority of {}",
+            cluster.len()
+        ))
+    }
+}
+
+impl Check for ElectionQuorum {
+    fn name(&self) -> &'static str {
+        "ElectionQuorum"
+    }
+
+    fn check(&mut self, fact: &Fact<'_>, subject: usize, cluster: &[Watched]) -> Finding {
+        let id = cluster[subject].id;
+        match fact {
+            Fact::Received { from, message } => self.note_vote(*from, id, message),
+            Fact::Sent { .. } => {
+                self.speakers.insert(id);
+            }
+            Fact::Observed { now, .. } if now.role == Role::Leader => {
+                if self.led.insert(id, now.term) != Some(now.term) {
+                    return self.count(id, now.term, cluster);
+                }
+            }
+            Fact::Observed { .. }
+            | Fact::Recovered { .. }
+            | Fact::Wrote { .. }
+            | Fact::Persisted
+            | Fact::Crashed => (),
+        }
+        Finding::Unconcerned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::testing::{cluster, node, observation, vote};
+
+    /// What is made of n1 as leader of term 3 of five, after these (voter, term, candidate) were sent to it.
+    fn elected(votes: &[(u64, u64, u64)], speakers: u64) -> Finding {
+        let mut check = ElectionQuorum::default();
+        let cluster = cluster(5);
+        for speaker in 0..speakers {
+            let message = vote(1, 1);
+            let subject = usize::try_from(speaker).expect("small");
+            check.check(&Fact::Sent { to: node(9), message: &message }, subject, &cluster);
+        }
+        for &(voter, term, candidate) in votes {
+            let message = vote(term, candidate);
+            check.check(&Fact::Received { from: node(voter), message: &message }, 0, &cluster);
+        }
+        let (before, now) = (observation(Role::Candidate, 3), observation(Role::Leader, 3));
+        check.check(&Fact::Observed { before: &before, now: &now }, 0, &cluster)
+    }
+
+    #[test]
+    fn a_leader_without_a_majority_of_votes_of_its_term_is_a_violation() {
+        assert_eq!(elected(&[(2, 3, 1), (4, 3, 1)], 5), Finding::Holds);
+        let unfounded: [&[_]; 5] =
+            [&[], &[(2, 3, 1)], &[(2, 3, 1), (2, 3, 1)], &[(2, 3, 1), (4, 2, 1)], &[(2, 3, 1), (4, 3, 5)]];
+        for votes in unfounded {
+            assert!(matches!(elected(votes, 5), Finding::Violated(_)), "{votes:?}");
+        }
+        assert_eq!(
+            elected(&[(2, 3, 1), (4, 2, 1)], 5),
+            Finding::Violated("n1 leads t3 with the votes of [n1, n2] only: no majority of 5".to_owned())
+        );
+    }
+
+    #[test]
+    fn whose_messages_cannot_be_read_may_have_voted() {
+        assert_eq!(elected(&[(2, 3, 1)], 4), Finding::Holds, "n5 has never been understood");
+        assert_eq!(elected(&[], 0), Finding::Holds);
+    }
+}
