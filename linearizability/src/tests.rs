@@ -1,0 +1,4 @@
+//! The checker against histories whose verdict is plain, against an oracle that tries every order, and against itself.
+
+mod workloads;
+mod fuzz;

@@ -1,0 +1,105 @@
+//! Small histories of every specification: the same verdict and the same first event from the oracle, from the search
+//! with every combination of reductions, and with the fast paths.
+//!
+//! `FUZZ_HISTORIES` says how many histories of each specification; CI's number is small, so that tests stay quick. The
+//! complete run is
+//!
+//! ```text
+//! FUZZ_HISTORIES=100000 cargo test --release --package linearizability fuzz -- --nocapture
+//! ```
+
+use std::env;
+
+use super::workloads::{Registers, UniqueRegisters};
+use crate::{
+    check::{FastPaths, Options, check_with},
+    history::History,
+    oracle,
+    search::Reductions,
+    specifications::{append_list, key_value, lock, queue, set},
+    testing::{Random, Shape, Workload, random_history},
+    verdict::{Budget, Precision, Verdict},
+};
+
+fn histories() -> u64 {
+    env::var("FUZZ_HISTORIES").ok().and_then(|number| number.parse().ok()).unwrap_or(4_000)
+}
+
+/// The first violating event, if there is one, by a check with these options.
+fn first_bad<W: Workload>(
+    workload: &W,
+    history: &History<W::Input, W::Output>,
+    options: Options,
+) -> Option<u64> {
+    match check_with(workload, history, Budget::default(), options).verdict {
+        Verdict::Linearizable { witness: _ } => None,
+        Verdict::Violation(violation) => {
+            assert_eq!(violation.precision, Precision::Exact, "{history:#?}");
+            Some(violation.first_bad.0)
+        }
+        verdict @ Verdict::Unknown { .. } => panic!("{verdict} of {history:#?}"),
+    }
+}
+
+/// Compares all ways of checking with the oracle, and sees to it that the histories are not too simple.
+fn fuzz<W: Workload>(name: &str, workload: &W) {
+    let mut random = Random(1);
+    let (mut violations, mut early, mut unanswered, mut checks) = (0, 0, 0, 0);
+    let histories = histories();
+    for number in 0..histories {
+        let shape = Shape::small(&mut random);
+        let history = random_history(workload, &mut random, shape);
+        let expected = oracle::first_violation(workload, &history).map(|event| event.0);
+        let one = u8::try_from(number % 32).unwrap();
+        let searches = [31, 0, one, one ^ 31]
+            .map(|bits| Options { reductions: Reductions::combination(bits), fast_paths: FastPaths::Unused });
+        for options in [Options::default()].iter().chain(&searches) {
+            let found = first_bad(workload, &history, *options);
+            assert_eq!(found, expected, "{name}, history {number}, {options:?}: {history:#?}");
+            checks += 1;
+        }
+        violations += u64::from(expected.is_some());
+        early += u64::from(expected.is_some_and(|event| event + 2 < history.events().len() as u64));
+        unanswered += u64::from(0 < history.counts().open + history.counts().abandoned);
+    }
+    println!("{name}: {histories} histories, {checks} checks, {violations} violations, {early} early");
+    let share = |part: u64| 100 * part / histories;
+    assert!((10..90).contains(&share(violations)), "{name}: {violations} violations of {histories}");
+    assert!(3 < share(early), "{name}: only {early} violations came before the end");
+    assert!(20 < share(unanswered), "{name}: only {unanswered} histories left something unanswered");
+}
+
+#[test]
+fn fuzz_registers() {
+    fuzz("registers", &Registers::holding(0));
+}
+
+#[test]
+fn fuzz_registers_with_unique_values() {
+    fuzz("registers with unique values", &UniqueRegisters::holding(0));
+}
+
+#[test]
+fn fuzz_key_value() {
+    fuzz("key-value", &key_value::KeyValue::default());
+}
+
+#[test]
+fn fuzz_sets() {
+    fuzz("sets", &set::Set::default());
+}
+
+#[test]
+fn fuzz_queues() {
+    fuzz("queues", &queue::Queues::default());
+}
+
+#[test]
+fn fuzz_locks() {
+    fuzz("locks", &lock::Locks::default());
+}
+
+#[test]
+fn fuzz_append_lists() {
+    fuzz("append-lists", &append_list::AppendLists::default());
+}
