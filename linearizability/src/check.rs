@@ -9,7 +9,7 @@ use crate::{
     history::{EventNumber, History, OperationId},
     part_search::{Narrowed, PartSearch, Round},
     partition::{self, Part, bare},
-    search::{Allowance, Reductions, Spending, Step},
+    search::{Allowance, Outcome, Reductions, Spending, Step},
     specification::Specification,
     story,
     verdict::{Budget, Cost, Precision, Report, UnknownReason, Verdict, Violation},
@@ -297,19 +297,19 @@ impl<'p, 'h, S: Specification> Check<'p, 'h, S> {
         let (mut core, stuck) = match mem::replace(status, Status::Open) {
             Status::Refuted { event: _, core } => (core, None),
             Status::Violated(narrowed) => {
-                let ended = |position: &u32| part.operations[*position as usize].ended();
-                let all =
-                    (0..part.operations.len() as u32).filter(|p| ended(p).is_some_and(|end| end <= event));
                 if !narrowed.is_exact() && !undecided_keys.contains(&keys[0]) {
                     undecided_keys.extend_from_slice(&keys);
                 }
-                (all.collect(), Some(narrowed.stuck))
+                (ended(part, event), Some(narrowed.stuck))
             }
             status => panic!("there is no violation in {status:?}"),
         };
         let mut states = Vec::new();
         if part.operations.len() <= MOST_OPERATIONS_TO_REDUCE {
             let search = search.get_or_insert_with(|| PartSearch::new(self.spec, part, self.reductions));
+            if stuck.is_none() {
+                core = confirm(search, event, core, self.budget);
+            }
             core = core_operations::reduce(search, event, core, self.budget.bytes);
             states.extend(stuck.iter().flat_map(|stuck| &stuck.states).map(|&state| search.state(state)));
         }
@@ -320,6 +320,39 @@ impl<'p, 'h, S: Specification> Check<'p, 'h, S> {
         Violation { keys, first_bad: EventNumber(u64::from(event)), precision, core, story }
     }
 }
+
+/// The positions of operations that had ended by an event.
+fn ended<S: Specification>(part: &Part<'_, S>, last: u32) -> Vec<u32> {
+    let positions = (0..).zip(&part.operations);
+    let ended = positions.filter(|(_, operation)| operation.ended().is_some_and(|end| end <= last));
+    ended.map(|(position, _)| position).collect()
+}
+
+/// Has the search look at what a fast path refuted: the operations that are said to prove it, and if they do not,
+/// everything.
+///
+/// # Panics
+/// When the search finds an order.
+fn confirm<S: Specification>(
+    search: &mut PartSearch<'_, '_, S>,
+    event: u32,
+    core: Vec<u32>,
+    budget: Budget,
+) -> Vec<u32> {
+    let allowance = Allowance { nodes: CONFIRMATION_NODES, bytes: budget.bytes };
+    let is_kept = |position: u32| core.binary_search(&position).is_ok();
+    let (outcome, _) = search.search(event, allowance, is_kept);
+    if let Outcome::Stuck(_) = outcome {
+        return core;
+    }
+    let (outcome, _) = search.search(event, allowance, |_| true);
+    let refutable = !matches!(outcome, Outcome::Order(_));
+    assert!(refutable, "up to event {event} there is an order, where a fast path found none");
+    ended(search.part, event)
+}
+
+/// The most nodes to spend on confirming a refutation.
+const CONFIRMATION_NODES: u64 = 20_000;
 
 /// In parts with more operations, the core stays as it is.
 const MOST_OPERATIONS_TO_REDUCE: usize = 20_000;

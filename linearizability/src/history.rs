@@ -279,6 +279,29 @@ impl<I, O> History<I, O> {
         self.operation(*self.open.get(&client)?)
     }
 
+    /// The history as it was when the event `last` had been recorded.
+    pub fn prefix(&self, last: EventNumber) -> Self
+    where
+        I: Clone,
+        O: Clone,
+    {
+        let mut prefix = Self::default();
+        for event in self.events.iter().filter(|event| event.number <= last) {
+            let Operation { client, input, invoked_at_ns, ending, .. } =
+                &self.operations[position(event.operation)];
+            let recorded = match (event.kind, ending) {
+                (EventKind::Complete, Ending::Completed { event: _, at_ns, output }) => {
+                    prefix.complete(event.operation, output.clone(), *at_ns)
+                }
+                (EventKind::Invoke, _) => prefix.invoke(*client, input.clone(), *invoked_at_ns).map(|_| ()),
+                (EventKind::Fail, _) => prefix.fail(event.operation),
+                (EventKind::Abandon | EventKind::Complete, _) => prefix.abandon(event.operation),
+            };
+            recorded.expect("what was recorded once can be recorded again");
+        }
+        prefix
+    }
+
     /// How many operations ended how.
     pub fn counts(&self) -> OutcomeCounts {
         let mut counts = OutcomeCounts::default();

@@ -19,12 +19,14 @@ mod part_search;
 mod core_operations;
 mod story;
 mod check;
+pub mod online;
 
 pub use check::{check, check_with_candidate};
 pub use history::{
     ClientId, Ending, Event, EventKind, EventNumber, History, Operation, OperationId, OutcomeCounts,
     RecordError,
 };
+pub use online::{Online, Progress};
 pub use specification::{Effect, Keys, Outcomes, Specification, View};
 pub use verdict::{Budget, Cost, Precision, Report, UnknownReason, Verdict, Violation};
 pub use witness::{WitnessError, verify_witness};

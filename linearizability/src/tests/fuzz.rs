@@ -13,12 +13,13 @@ use std::env;
 use super::workloads::{Registers, UniqueRegisters};
 use crate::{
     check::{FastPaths, Options, check_with},
-    history::History,
+    history::{ClientId, Ending, EventKind, History},
+    online::{Online, Progress},
     oracle,
     search::Reductions,
     specifications::{append_list, key_value, lock, queue, set},
     testing::{Random, Shape, Workload, random_history},
-    verdict::{Budget, Precision, Verdict},
+    verdict::{Budget, Precision, Verdict, Violation},
 };
 
 fn histories() -> u64 {
@@ -35,14 +36,64 @@ fn first_bad<W: Workload>(
         Verdict::Linearizable { witness: _ } => None,
         Verdict::Violation(violation) => {
             assert_eq!(violation.precision, Precision::Exact, "{history:#?}");
+            if options.fast_paths == FastPaths::Used {
+                assert!(core_proves(workload, history, &violation), "{violation:#?} of {history:#?}");
+            }
             Some(violation.first_bad.0)
         }
         verdict @ Verdict::Unknown { .. } => panic!("{verdict} of {history:#?}"),
     }
 }
 
+/// The first violating event, if there is one, by a judge that is told event by event.
+fn first_bad_online<W: Workload + Clone>(
+    workload: &W,
+    history: &History<W::Input, W::Output>,
+) -> Option<u64> {
+    let mut online = Online::new(workload.clone(), Budget::default());
+    for event in history.events() {
+        // The history as it was then: the judge must not look ahead.
+        match online.advance(&history.prefix(event.number)) {
+            Progress::Explained => (),
+            Progress::Violation(violation) => {
+                assert_eq!(violation.first_bad, event.number, "{history:#?}");
+                return Some(event.number.0);
+            }
+            Progress::Unknown(reason) => panic!("{reason} of {history:#?}"),
+        }
+    }
+    online.report(history).assert_linearizable();
+    None
+}
+
+/// Whether the operations of a core prove a violation, whatever the others did: without the ends of the others.
+fn core_proves<W: Workload>(
+    workload: &W,
+    history: &History<W::Input, W::Output>,
+    violation: &Violation,
+) -> bool {
+    let mut relaxed = History::default();
+    for (client, event) in
+        history.events().iter().filter(|event| event.number <= violation.first_bad).enumerate()
+    {
+        let operation = history.operation(event.operation).unwrap();
+        let is_core = violation.core.contains(&event.operation);
+        match (event.kind, &operation.ending) {
+            (EventKind::Invoke, _) => {
+                relaxed.invoke(ClientId(client as u64), operation.input.clone(), 0).unwrap();
+            }
+            (EventKind::Complete, Ending::Completed { output, .. }) if is_core => {
+                relaxed.complete(event.operation, output.clone(), 0).unwrap();
+            }
+            (EventKind::Fail, _) if is_core => relaxed.fail(event.operation).unwrap(),
+            _ => (),
+        }
+    }
+    oracle::first_violation(workload, &relaxed).is_some()
+}
+
 /// Compares all ways of checking with the oracle, and sees to it that the histories are not too simple.
-fn fuzz<W: Workload>(name: &str, workload: &W) {
+fn fuzz<W: Workload + Clone>(name: &str, workload: &W) {
     let mut random = Random(1);
     let (mut violations, mut early, mut unanswered, mut checks) = (0, 0, 0, 0);
     let histories = histories();
@@ -58,6 +109,11 @@ fn fuzz<W: Workload>(name: &str, workload: &W) {
             assert_eq!(found, expected, "{name}, history {number}, {options:?}: {history:#?}");
             checks += 1;
         }
+        assert_eq!(
+            first_bad_online(workload, &history),
+            expected,
+            "{name}, history {number}, online: {history:#?}"
+        );
         violations += u64::from(expected.is_some());
         early += u64::from(expected.is_some_and(|event| event + 2 < history.events().len() as u64));
         unanswered += u64::from(0 < history.counts().open + history.counts().abandoned);
