@@ -1,4 +1,6 @@
-//! A cluster in memory, driven as fast as it goes: what the benchmarks of the core measure.
+//! A cluster in memory, driven as fast as it goes, and histories: what the benchmarks measure.
+
+pub mod histories;
 
 use std::collections::VecDeque;
 

@@ -212,11 +212,6 @@ impl<T: Eq + Hash> Interner<T> {
         number
     }
 
-    /// The number of a value that has one.
-    pub(crate) fn find(&self, value: &T) -> Option<u32> {
-        self.table.find(hash_of(value), |number| self.values[number as usize] == *value)
-    }
-
     /// The value with this number.
     pub(crate) fn value(&self, number: u32) -> &T {
         &self.values[number as usize]
@@ -246,8 +241,6 @@ mod tests {
             }
         }
         assert_eq!(interner.values().len(), 1000);
-        assert_eq!(interner.find(&9), Some(3));
-        assert_eq!(interner.find(&10), None);
         assert_eq!(*interner.value(3), 9);
     }
 

@@ -53,6 +53,7 @@ pub struct Online<S: Specification> {
     events: u64,
     state: State,
     answers: u64,
+    telling_answers: u64,
 }
 
 #[derive(Debug)]
@@ -84,6 +85,7 @@ impl<S: Specification> Online<S> {
             events: 0,
             state: State::Explained,
             answers: 0,
+            telling_answers: 0,
         }
     }
 
@@ -99,6 +101,11 @@ impl<S: Specification> Online<S> {
     /// How many answers were looked at.
     pub fn answers(&self) -> u64 {
         self.answers
+    }
+
+    /// How many of these answers told something: not every state would have led to them.
+    pub fn telling_answers(&self) -> u64 {
+        self.telling_answers
     }
 
     /// Looks at the events that were recorded since the last time. It must be the same history each time.
@@ -117,18 +124,23 @@ impl<S: Specification> Online<S> {
         self.progress()
     }
 
-    /// The report on the whole history, as [`check`] would give it. If every answer was looked at and explained, the
-    /// order that does so was found already, and is replayed.
-    pub fn report(mut self, history: &History<S::Input, S::Output>) -> Report {
-        let _ = self.advance(history);
+    /// The report on the whole history, as [`check`] would give it. If every event was looked at and everything is
+    /// explained, the order that does so was found already, and is replayed.
+    ///
+    /// # Panics
+    /// As [`check`].
+    pub fn report(&self, history: &History<S::Input, S::Output>) -> Report {
+        let is_all = self.events == history.events().len() as u64;
         match self.state {
-            State::Explained => {
+            State::Explained if is_all => {
                 let mut steps: Vec<_> = self.parts.iter().flat_map(Part::steps).collect();
                 steps.sort_by_key(|&(event, _)| event);
                 let candidate = steps.into_iter().map(|(_, id)| id).collect();
                 check_with_candidate(&self.spec, history, candidate, self.budget)
             }
-            State::Violation(_) | State::Unknown(_) => check(&self.spec, history, self.budget),
+            State::Explained | State::Violation(_) | State::Unknown(_) => {
+                check(&self.spec, history, self.budget)
+            }
         }
     }
 
@@ -146,6 +158,9 @@ impl<S: Specification> Online<S> {
         let effect = match (event.kind, &operation.ending) {
             (EventKind::Complete, Ending::Completed { output, .. }) => {
                 self.answers += 1;
+                let is_blind =
+                    matches!(self.spec.effect(&operation.input), Impact::Overwrite | Impact::Extend);
+                self.telling_answers += u64::from(!is_blind);
                 let class = part.model.class(&self.spec, &operation.input, Some(output));
                 part.answer(&self.spec, position, class, number, self.budget)
             }

@@ -110,8 +110,6 @@ pub(crate) struct Step {
 pub(crate) struct Stuck {
     /// The event that it got past in no way.
     pub(crate) event: u32,
-    /// The call that was answered there.
-    pub(crate) name: u32,
     /// All states that are possible before it.
     pub(crate) states: BTreeSet<StateId>,
     /// Whether it would have come just as far without any knowledge of later answers.
@@ -636,7 +634,7 @@ impl<'p, M: Mask, S: Specification> Search<'p, M, S> {
         let others = &self.problem.candidates(answer)[1..];
         let used = answer.event < self.latest_knowledge || others.iter().any(may_tell);
         let foresight = if used { Foresight::MaybeUsed } else { Foresight::Unused };
-        Stuck { event: answer.event, name: self.problem.call(answer.call).call.name, states, foresight }
+        Stuck { event: answer.event, states, foresight }
     }
 }
 

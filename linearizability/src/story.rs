@@ -29,7 +29,7 @@ pub(crate) fn tell<S: Specification>(
     if let Some(operation) = in_question {
         let held = match states {
             [] => String::new(),
-            states => format!("; whatever the order, before that there was {}", name_states(spec, states)),
+            states => format!("; before it there may have been, for example, {}", name_states(spec, states)),
         };
         write_line(&mut story, &format!("{}{held}.", describe(spec, operation, last)));
     }

@@ -1,7 +1,7 @@
 //! A client of the key-value store: what it asks for, whom it asks, and when it gives up.
 //!
 //! Like everything that is driven it does no IO: [`poll`](Client::poll) hands out requests, and answers are handed
-//! in with [`reply`](Client::reply). What it does it records in a [history](crate::history), each invocation before
+//! in with [`reply`](Client::reply). What it does it records in a [history](linearizability::history), each invocation before
 //! the request leaves and each answer when it is handled, so that the history can be judged.
 //!
 //! A client has one operation open at a time. It sends it again, to another server, when an answer is long in
@@ -25,12 +25,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use linearizability::{History, OperationId, RecordError};
 use serde::{Deserialize, Serialize};
 use wavetank_process::{ClientId, Label, Outcome, RequestId, raft_core::NodeId};
 
 use crate::{
     chance::{Door, Site, labels},
-    history::{History, OperationId, RecordError},
     kv::{Command, Reply},
     time::{Span, Time},
 };
@@ -431,7 +431,7 @@ impl Client {
         attempts: Option<u64>,
         history: &mut History<Command, Reply>,
     ) -> Request {
-        let operation = recorded(history.invoke(self.id, command.clone(), now));
+        let operation = recorded(history.invoke(recorded_id(self.id), command.clone(), now.0));
         self.last_sequence += 1;
         let mut open = OpenOperation {
             operation,
@@ -474,7 +474,7 @@ impl Client {
     ) {
         // A server that answers in no known language is recorded as it behaved: no specification explains that.
         let reply = Reply::decode(bytes).unwrap_or(Reply::Malformed);
-        recorded(history.complete(open.operation, reply.clone(), now));
+        recorded(history.complete(open.operation, reply.clone(), now.0));
         if let Some(held) = held_after(&open.command, &reply) {
             self.seen.insert(open.command.key().to_owned(), held);
         }
@@ -571,6 +571,11 @@ fn held_after(command: &Command, reply: &Reply) -> Option<Option<String>> {
         (Command::Cas { .. }, Reply::CasResult { ok: false, actual }) => Some(actual.clone()),
         _ => None,
     }
+}
+
+/// A client as the history calls it.
+fn recorded_id(ClientId(number): ClientId) -> linearizability::ClientId {
+    linearizability::ClientId(number)
 }
 
 /// What a client records fits: it does one thing at a time, and ends what it began.

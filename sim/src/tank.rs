@@ -12,6 +12,7 @@ mod watch;
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use linearizability::{Budget, History, Online, Progress};
 use serde::{Deserialize, Serialize};
 use wavetank_process::{Input, Outcome, Output, RaftOptions, RequestId, Role, raft_core::NodeId};
 use xxhash_rust::xxh3::xxh3_64;
@@ -21,8 +22,7 @@ use crate::{
     checks::{Check, CheckCounters, Fact, Judge, Violation, Watched},
     client::ClientOptions,
     disk::DiskOptions,
-    history::History,
-    kv::{Command, Reply},
+    kv::{Command, KvSpecification, Reply},
     network::{Delivery, DropReason, Endpoint, MessageId, Network, NetworkOptions, Sent},
     program::Program,
     queue::{Queue, Scheduled},
@@ -121,6 +121,8 @@ pub struct Tank {
     judge: Judge,
     clients: Vec<client_port::Port>,
     history: History<Command, Reply>,
+    /// Judges the history as it is recorded.
+    online: Online<KvSpecification>,
     events: u64,
     events_at_now: u64,
     fingerprint: Fingerprint,
@@ -187,6 +189,7 @@ impl Tank {
             judge: Judge::new(checks),
             clients: Vec::new(),
             history: History::default(),
+            online: Online::new(KvSpecification::default(), Budget::default()),
             events: 0,
             events_at_now: 0,
             fingerprint: Fingerprint::default(),
@@ -249,6 +252,20 @@ impl Tank {
     /// The history of the clients' operations so far.
     pub fn history(&self) -> &History<Command, Reply> {
         &self.history
+    }
+
+    /// The judge of this history.
+    pub fn online(&self) -> &Online<KvSpecification> {
+        &self.online
+    }
+
+    /// Has the answers judged that came since the last time. One that cannot be explained ends the run.
+    fn judge_history(&mut self) {
+        let story = match self.online.advance(&self.history) {
+            Progress::Explained | Progress::Unknown(_) => return,
+            Progress::Violation(violation) => violation.story.clone(),
+        };
+        self.violate("Linearizability", story);
     }
 
     /// What the run has seen.

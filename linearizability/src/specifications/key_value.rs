@@ -72,7 +72,6 @@ pub enum Reply {
     /// To a get of several keys: those that are not missing.
     Values(BTreeMap<String, String>),
     /// Something that no map answers. Whoever records it is told of a violation.
-    #[cfg_attr(feature = "formats", serde(untagged))]
     Other(String),
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use wavetank::{
     chance::{Door, Random},
     checks::Violation,
-    history::OutcomeCounts,
+    linearizability::OutcomeCounts,
     run::{self, Keep, Report, Verdict},
     swarm::RunOptions,
     tank::Tally,
