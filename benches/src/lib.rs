@@ -3,6 +3,10 @@
 //! The driver is the same for every implementation, so that only the implementations differ: one thread, messages
 //! moved by value, each write stored in memory before what rests on it leaves, every committed entry counted as
 //! applied. In each round a replica takes everything in its mailbox and then says once what it has to say.
+//!
+//! Beside it stand [histories] for the benchmarks of linearizability.
+
+pub mod histories;
 
 mod core_replica;
 mod peer_replica;

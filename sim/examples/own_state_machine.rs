@@ -11,13 +11,13 @@ use wavetank::{
     chance::labels,
     client::{Turn, Workload},
     harness::Harness,
-    linearizability::Specification,
+    linearizability::{Effect, Keys, Outcomes, Specification},
     process::{ClientId, RequestId, StateMachine},
 };
 use wavetank_raft_core::RaftCore;
 
 /// What a client asks of the counter.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Ask {
     /// How much is it?
     Read,
@@ -35,7 +35,7 @@ impl fmt::Display for Ask {
 }
 
 /// What the counter answers: how much it is. Nothing, if the answer could not be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Total(Option<u64>);
 
 impl fmt::Display for Total {
@@ -150,33 +150,34 @@ fn number(bytes: &[u8]) -> Result<u64, String> {
 struct CounterSpecification;
 
 impl Specification for CounterSpecification {
-    type Key = &'static str;
+    /// There is one counter, so a history is not divided.
+    type Key = ();
     type Input = Ask;
     type Output = Total;
     type State = u64;
+    type Value = ();
 
-    fn key(&self, _input: &Ask) -> &'static str {
-        "the counter"
+    fn keys(&self, _input: &Ask) -> Keys<()> {
+        Keys::One(())
     }
 
-    fn initial(&self) -> u64 {
+    fn initial(&self, _keys: &[()]) -> u64 {
         0
     }
 
-    fn apply(&self, state: &u64, input: &Ask) -> (Total, u64) {
+    fn apply(&self, state: &u64, input: &Ask) -> Outcomes<Total, u64> {
         let total = match input {
             Ask::Read => *state,
             Ask::Add(amount) => state.wrapping_add(*amount),
         };
-        (Total(Some(total)), total)
+        Outcomes::one(Total(Some(total)), total)
     }
 
-    fn is_read(&self, input: &Ask) -> bool {
-        *input == Ask::Read
-    }
-
-    fn is_pure(&self, input: &Ask, _output: &Total) -> bool {
-        self.is_read(input)
+    fn effect(&self, input: &Ask) -> Effect {
+        match input {
+            Ask::Read => Effect::Read,
+            Ask::Add(_) => Effect::Update,
+        }
     }
 }
 

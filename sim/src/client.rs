@@ -2,7 +2,7 @@
 //! that of the built-in key-value store is [`KvWorkload`].
 //!
 //! Like everything that is driven it does no IO: [`poll`](Client::poll) hands out requests, and answers are handed
-//! in with [`reply`](Client::reply). What it does it records in a [history](crate::history), each invocation before
+//! in with [`reply`](Client::reply). What it does it records in a [history](linearizability::history), each invocation before
 //! the request leaves and each answer when it is handled, so that the history can be judged.
 //!
 //! A client has one operation open at a time. It sends it again, to another server, when an answer is long in
@@ -27,11 +27,11 @@ mod options;
 mod workload;
 
 use bytes::Bytes;
+use linearizability::{History, OperationId, RecordError};
 use wavetank_process::{ClientId, Label, Outcome, RequestId, raft_core::NodeId};
 
 use crate::{
     chance::{Door, Site, labels},
-    history::{History, OperationId, RecordError},
     kv::Reply,
     time::{Span, Time},
 };
@@ -334,7 +334,7 @@ impl<W: Workload> Client<W> {
         attempts: Option<u64>,
         history: &mut History<W::Input, W::Output>,
     ) -> Request {
-        let operation = recorded(history.invoke(self.id, command.clone(), now));
+        let operation = recorded(history.invoke(recorded_id(self.id), command.clone(), now.0));
         self.last_sequence += 1;
         let mut open = OpenOperation {
             operation,
@@ -377,7 +377,7 @@ impl<W: Workload> Client<W> {
     ) {
         // A server that answers in no known language is recorded as it behaved: no specification explains that.
         let reply = W::decode_output(bytes).unwrap_or_else(|_| W::unreadable());
-        recorded(history.complete(open.operation, reply.clone(), now));
+        recorded(history.complete(open.operation, reply.clone(), now.0));
         self.workload.learn(&open.command, &reply);
         self.leader = Some(open.target);
         self.counts.acknowledged += 1;
@@ -441,6 +441,11 @@ impl<W: Workload> Client<W> {
     fn servers_but(&self, one: NodeId) -> Vec<NodeId> {
         self.servers.iter().copied().filter(|&server| server != one).collect()
     }
+}
+
+/// A client as the history calls it.
+fn recorded_id(ClientId(number): ClientId) -> linearizability::ClientId {
+    linearizability::ClientId(number)
 }
 
 /// What a client records fits: it does one thing at a time, and ends what it began.

@@ -8,12 +8,16 @@
 //! Invariant: `digest` is the sum of the digests of all keys and sessions. It is kept up to date change by change,
 //! because it is asked for after every event.
 
+mod specification;
+
 use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use wavetank_process::{ClientId, RequestId, StateMachine};
 use xxhash_rust::xxh3::xxh3_128;
+
+pub use specification::KvSpecification;
 
 /// What a client asks of the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -20,12 +20,13 @@
 //! # In which order to read
 //!
 //! What a cluster lives in: [`time`], [`chance`] (everything undetermined is decided at one door), [`network`], [`disk`],
-//! [`clock`]. What it is judged by: [`audit`] (reading disks without trusting whoever wrote them), [`kv`], [`history`],
-//! [`linearizability`], [`client`]. Then [`program`] (what runs on a machine), [`trace`], [`checks`], and the [`tank`] itself.
-//! On top of it, random runs: [`storm`] (faults), [`swarm`] (what is drawn from a seed), [`run`], [`explore`], and the
-//! [`harness`] for tests (with the feature `proptest` also `strategies`); and scripted ones: [`scenario`]. Runs are kept in
-//! files by [`saved`].
+//! [`clock`]. What it is judged by: [`audit`] (reading disks without trusting whoever wrote them), [`kv`], [`client`]
+//! (what clients see is recorded and judged by [`linearizability`]). Then [`program`] (what runs on a machine), [`trace`],
+//! [`checks`], and the [`tank`] itself. On top of it, random runs: [`storm`] (faults), [`swarm`] (what is drawn from a
+//! seed), [`run`], [`explore`], and the [`harness`] for tests (with the feature `proptest` also `strategies`); and scripted
+//! ones: [`scenario`]. Runs are kept in files by [`saved`].
 
+pub use linearizability;
 pub use wavetank_process as process;
 
 pub mod time;
@@ -35,8 +36,6 @@ pub mod disk;
 pub mod clock;
 pub mod audit;
 pub mod kv;
-pub mod history;
-pub mod linearizability;
 pub mod client;
 pub mod program;
 pub mod trace;

@@ -14,6 +14,7 @@ mod trouble;
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use linearizability::{Budget, History, Online, Progress};
 use serde::{Deserialize, Serialize};
 use wavetank_process::{
     Description, Input, Outcome, Output, RaftOptions, RequestId, Role, disk::FileName, raft_core::NodeId,
@@ -25,7 +26,6 @@ use crate::{
     checks::{Check, CheckCounters, Fact, Judge, Violation, Watched},
     client::{ClientOptions, KvWorkload, Workload},
     disk::DiskOptions,
-    history::History,
     network::{Delivery, DropReason, Endpoint, MessageId, Network, NetworkCounters, NetworkOptions, Sent},
     program::Program,
     queue::{Queue, Scheduled},
@@ -130,6 +130,8 @@ pub struct Tank<W: Workload = KvWorkload> {
     workload: W,
     clients: Vec<client_port::Port<W>>,
     history: History<W::Input, W::Output>,
+    /// Judges the history as it is recorded.
+    online: Online<W::Specification>,
     events: u64,
     events_at_now: u64,
     fingerprint: Fingerprint,
@@ -239,6 +241,7 @@ impl<W: Workload> Tank<W> {
             queue: Queue::default(),
             door,
             judge: Judge::new(checks),
+            online: Online::new(workload.specification(), Budget::default()),
             workload,
             clients: Vec::new(),
             history: History::default(),
@@ -312,6 +315,20 @@ impl<W: Workload> Tank<W> {
     /// What the clients ask for.
     pub fn workload(&self) -> &W {
         &self.workload
+    }
+
+    /// The judge of this history.
+    pub fn online(&self) -> &Online<W::Specification> {
+        &self.online
+    }
+
+    /// Has the answers judged that came since the last time. One that cannot be explained ends the run.
+    fn judge_history(&mut self) {
+        let story = match self.online.advance(&self.history) {
+            Progress::Explained | Progress::Unknown(_) => return,
+            Progress::Violation(violation) => violation.story.clone(),
+        };
+        self.violate("Linearizability", story);
     }
 
     /// What the run has seen.

@@ -1,13 +1,17 @@
 //! `wavetank check`: are recorded histories linearizable?
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueEnum, value_parser};
 use serde::Serialize;
-use wavetank::{
-    history::{self, History, ReadError, edn, jepsen},
-    kv::{Command, Reply},
-    linearizability::{self, Budget, KvSpecification, Precision, Verdict, Violation},
+use wavetank::linearizability::{
+    Budget, History, OperationId, Precision, Report, Verdict, Violation, check as judge_history,
+    formats::{ReadError, edn, jepsen, json_lines},
+    html,
+    specifications::key_value::{Command, KeyValue, Reply},
 };
 
 use super::{
@@ -28,6 +32,7 @@ use super::{
     "Examples:\n",
     "  wavetank check history.jsonl                   one JSON object an event, as the tank writes them\n",
     "  wavetank check jepsen/*.log --json             logs of Jepsen, one line of JSON a file\n",
+    "  wavetank check history.jsonl --html page.html  a drawing of it, with what proves a violation marked\n",
     "  wavetank check --format edn --initial 0 run    EDN maps, of a store whose keys all begin with 0\n",
     "\n",
     exit_codes!()
@@ -48,6 +53,9 @@ pub(super) struct Arguments {
     /// Write JSON lines: one for each file
     #[arg(long)]
     json: bool,
+    /// Draw the history: write a page to this file, to be opened in a browser. For one history
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// The formats of histories.
@@ -84,7 +92,7 @@ impl Format {
         match self {
             Self::Jepsen => jepsen::read(text),
             Self::Edn => edn::read(text),
-            Self::JsonLines => history::read_json_lines(text),
+            Self::JsonLines => json_lines::read(text),
         }
     }
 
@@ -109,12 +117,18 @@ impl Format {
 /// Judges histories. A mistake in one file does not keep the others from being judged.
 ///
 /// # Errors
-/// None: mistakes are told file by file.
+/// When a page is asked for and cannot be written, or there are several histories to draw in it.
 pub(super) fn check(arguments: &Arguments, output: &mut Output) -> Result<Exit, Mistake> {
+    if arguments.html.is_some() && 1 < arguments.paths.len() {
+        return Err(Mistake::SeveralToDraw);
+    }
     let mut exit = Exit::Passed;
     for path in &arguments.paths {
         exit = exit.max(match judge(arguments, path) {
             Ok(judged) => {
+                if let Some(page) = &arguments.html {
+                    judged.draw(page)?;
+                }
                 if arguments.json {
                     judged.tell_json(output);
                 } else {
@@ -137,8 +151,9 @@ pub(super) fn check(arguments: &Arguments, output: &mut Output) -> Result<Exit, 
 struct Judged<'a> {
     path: &'a Path,
     format: Format,
-    operations: u64,
-    verdict: Verdict,
+    specification: KeyValue,
+    history: History<Command, Reply>,
+    report: Report,
 }
 
 fn judge<'a>(arguments: &Arguments, path: &'a Path) -> Result<Judged<'a>, Mistake> {
@@ -149,10 +164,10 @@ fn judge<'a>(arguments: &Arguments, path: &'a Path) -> Result<Judged<'a>, Mistak
         .or_else(recognised)
         .ok_or_else(|| Mistake::UnknownFormat { path: path.to_owned() })?;
     let history = format.read(&text).map_err(|error| Mistake::History { path: path.to_owned(), error })?;
-    let specification = KvSpecification::starting_with(arguments.initial.as_deref().or(format.initial()));
-    let budget = arguments.budget.map_or_else(Budget::default, |nodes| Budget { nodes });
-    let verdict = linearizability::check(&specification, &history, budget);
-    Ok(Judged { path, format, operations: history.operations().len() as u64, verdict })
+    let specification = KeyValue::starting_with(arguments.initial.as_deref().or(format.initial()));
+    let budget = arguments.budget.map_or_else(Budget::default, |nodes| Budget { nodes, ..Budget::default() });
+    let report = judge_history(&specification, &history, budget);
+    Ok(Judged { path, format, specification, history, report })
 }
 
 /// A history that was judged, as a line of JSON.
@@ -170,36 +185,57 @@ struct HistoryLine<'a> {
 #[serde(untagged)]
 enum Details<'a> {
     Violation {
-        key: &'a str,
+        /// Several, where operations on several made them one.
+        key: String,
         /// Whether it is certain that no earlier event is one.
         exact: bool,
+        /// The keys for which it is not.
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        undecided_keys: &'a [String],
+        /// Operations that prove it.
+        core: Vec<u64>,
         story: &'a str,
     },
     Unknown {
         reason: String,
+        undecided_keys: &'a [String],
         nodes: u64,
     },
 }
 
 impl Judged<'_> {
     fn exit(&self) -> Exit {
-        match self.verdict {
+        match self.report.verdict {
             Verdict::Linearizable { .. } => Exit::Passed,
             Verdict::Violation(_) => Exit::Violation,
             Verdict::Unknown { .. } => Exit::Inconclusive,
         }
     }
 
+    /// Writes the page.
+    fn draw(&self, page: &Path) -> Result<(), Mistake> {
+        let title = self.path.display().to_string();
+        let text = html::page(&title, &self.specification, &self.history, &self.report);
+        fs::write(page, text).map_err(|source| Mistake::Unwritable { path: page.to_owned(), source })
+    }
+
     fn tell_json(&self, output: &mut Output) {
-        let (verdict, first_violating_event, details) = match &self.verdict {
+        let (verdict, first_violating_event, details) = match &self.report.verdict {
             Verdict::Linearizable { .. } => ("linearizable", None, None),
-            Verdict::Violation(Violation { key, first_bad, precision, story, operations: _ }) => {
-                let exact = *precision == Precision::Exact;
-                ("violation", Some(first_bad.0), Some(Details::Violation { key, exact, story }))
+            Verdict::Violation(violation) => {
+                let Violation { keys, first_bad, precision, core, story } = &**violation;
+                let (exact, undecided_keys) = match precision {
+                    Precision::Exact => (true, &[][..]),
+                    Precision::AtMost { undecided_keys } => (false, undecided_keys.as_slice()),
+                };
+                let core = core.iter().map(|OperationId(id)| *id).collect();
+                let key = keys.join(", ");
+                let details = Details::Violation { key, exact, undecided_keys, core, story };
+                ("violation", Some(first_bad.0), Some(details))
             }
-            Verdict::Unknown { reason, nodes } => {
-                let (reason, nodes) = (reason.to_string(), *nodes);
-                ("unknown", None, Some(Details::Unknown { reason, nodes }))
+            Verdict::Unknown { reason, undecided_keys } => {
+                let (reason, nodes) = (reason.to_string(), self.report.cost.nodes);
+                ("unknown", None, Some(Details::Unknown { reason, undecided_keys, nodes }))
             }
         };
         let file = self.path.display().to_string();
@@ -207,29 +243,41 @@ impl Judged<'_> {
     }
 
     fn tell(&self, output: &mut Output) {
-        let Self { path, format, operations, verdict } = self;
-        let what = format!("{}, {}, {}", path.display(), format.name(), count(*operations, "operation"));
+        let Self { path, format, specification: _, history, report: Report { verdict, cost, merged_keys } } =
+            self;
+        let operations = count(history.operations().len() as u64, "operation");
+        let what = format!("{}, {}, {operations}", path.display(), format.name());
         match verdict {
             Verdict::Linearizable { .. } => {
                 output.line(format_args!("{PASSED}linearizable{PASSED:#}  {what}"));
             }
-            Verdict::Violation(Violation { first_bad, precision, story, key: _, operations: _ }) => {
+            Verdict::Violation(violation) => {
+                let Violation { first_bad, precision, story, keys: _, core: _ } = &**violation;
                 output.line(format_args!("{FAILED}VIOLATION{FAILED:#} at {first_bad}  {what}"));
                 for line in story.lines() {
                     output.line(format_args!("  {line}"));
                 }
-                if *precision == Precision::AtMost {
-                    output.line("  The budget ended before it was certain that no earlier answer is wrong.");
+                if let Precision::AtMost { undecided_keys } = precision {
+                    output.line(format_args!(
+                        "  The budget ended before it was certain that no earlier event is wrong for these keys: {}.",
+                        undecided_keys.join(", ")
+                    ));
                 }
             }
-            Verdict::Unknown { reason, nodes } => {
-                output.line(format_args!("{OPEN}unknown{OPEN:#}  {what}: {reason}"));
-                let more = nodes.saturating_mul(10);
+            Verdict::Unknown { reason: _, undecided_keys: _ } => {
+                output.line(format_args!("{OPEN}unknown{OPEN:#}  {what}: {verdict}"));
+                let more = cost.nodes.saturating_mul(10);
                 output.line(format_args!(
                     "{HINT}hint{HINT:#}: {} nodes were searched; allow more with --budget {more}",
-                    number(*nodes)
+                    number(cost.nodes)
                 ));
             }
+        }
+        for keys in merged_keys {
+            let keys = keys.join(", ");
+            output.line(format_args!(
+                "  These keys were judged together, because of operations on several: {keys}."
+            ));
         }
     }
 }

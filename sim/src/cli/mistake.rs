@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wavetank::{history::ReadError, run::UnknownProgram, saved, scenario};
+use wavetank::{linearizability::formats::ReadError, run::UnknownProgram, saved, scenario};
 
 use super::style::{ERROR, HINT};
 
@@ -42,6 +42,9 @@ pub(super) enum Mistake {
         /// Why.
         source: io::Error,
     },
+    /// Several histories are to be drawn on one page.
+    #[error("a page shows one history: give one file with --html")]
+    SeveralToDraw,
     /// The results cannot be written.
     #[error("cannot write the results: {0}")]
     Output(io::Error),
@@ -132,6 +135,7 @@ impl Mistake {
             Self::History { .. } => Some("if this is another format, name it with --format"),
             Self::Unreadable { .. }
             | Self::Unwritable { .. }
+            | Self::SeveralToDraw
             | Self::Output(_)
             | Self::UnknownProgram(_)
             | Self::Interrupts(_)

@@ -10,7 +10,7 @@ use serde::Serialize;
 use wavetank::{
     chance::{Door, Random},
     checks::Violation,
-    history::OutcomeCounts,
+    linearizability::OutcomeCounts,
     program::Program,
     run::{self, Keep, Report, Verdict},
     saved::SavedRun,

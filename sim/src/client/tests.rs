@@ -1,11 +1,12 @@
 //! Tests of the client.
 
+use linearizability::{Budget, Ending, Operation, OutcomeCounts, Verdict, check};
+
 use super::*;
 use crate::kv::Command;
 use crate::{
     chance::{Random, Recorded},
-    history::{Ending, OutcomeCounts},
-    linearizability::{Budget, KvSpecification, Verdict, check},
+    kv::KvSpecification,
 };
 
 type KvHistory = History<Command, Reply>;
@@ -96,7 +97,10 @@ fn an_operation_is_recorded_before_it_is_sent_and_ends_with_its_answer() {
     assert!(bench.client.is_idle() && !bench.client.is_done());
     assert_eq!(bench.client.counts(), ClientCounts { acknowledged: 1, ..ClientCounts::default() });
     let operation = &bench.history.operations()[0];
-    assert!(matches!(operation.ending, Ending::Completed { at: end, .. } if end == at(5)), "{operation:?}");
+    assert!(
+        matches!(operation.ending, Ending::Completed { at_ns: end, .. } if end == at(5).0),
+        "{operation:?}"
+    );
 }
 
 #[test]
@@ -236,7 +240,7 @@ fn an_answer_in_no_known_language_is_recorded_as_malformed() {
     bench.poll(at(0)).unwrap();
     bench.reply(at(1), 1, Outcome::Done(Bytes::from_static(&[99, 1])));
     assert_eq!(bench.client.status(), Some(&Status::Done(Reply::Malformed)));
-    let verdict = check(&KvSpecification::default(), &bench.history, Budget::default());
+    let verdict = check(&KvSpecification::default(), &bench.history, Budget::default()).verdict;
     assert!(matches!(verdict, Verdict::Violation(_)), "{verdict:?}");
 }
 
@@ -338,7 +342,7 @@ fn the_workload_has_the_mixture_asked_for() {
     }
     let keys: std::collections::BTreeSet<_> = commands.iter().map(Command::key).collect();
     assert_eq!(keys.into_iter().collect::<Vec<_>>(), ["k1", "k2", "k3"]);
-    let swapped = |operation: &&crate::history::Operation<Command, Reply>| {
+    let swapped = |operation: &&Operation<Command, Reply>| {
         matches!(operation.ending, Ending::Completed { output: Reply::CasResult { ok: true, .. }, .. })
     };
     assert!(300 < history.operations().iter().filter(swapped).count(), "compare-and-sets often succeed");

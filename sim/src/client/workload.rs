@@ -4,16 +4,16 @@
 //! puts it into bytes, reads the answer, and names the specification by which the history is judged. Whoever brings a
 //! state machine of another language brings its workload along.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, hash::Hash};
 
 use bytes::Bytes;
+use linearizability::Specification;
 use wavetank_process::{ClientId, Label};
 
 use super::options::ClientOptions;
 use crate::{
     chance::{Door, Site, labels},
-    kv::{Command, Reply},
-    linearizability::{KvSpecification, Specification},
+    kv::{Command, KvSpecification, Reply},
 };
 
 /// What a client has at hand when it chooses its next operation.
@@ -43,9 +43,9 @@ impl Turn<'_> {
 /// The language of a state machine, and what its clients do with it. Every client has a copy of its own.
 pub trait Workload: Clone + fmt::Debug + Send + Sync + 'static {
     /// What is asked.
-    type Input: Clone + fmt::Debug + fmt::Display + Ord;
+    type Input: Clone + fmt::Debug + fmt::Display + Ord + Hash + Send + Sync;
     /// What is answered.
-    type Output: Clone + fmt::Debug + fmt::Display + PartialEq;
+    type Output: Clone + fmt::Debug + fmt::Display + Eq + Hash + Send + Sync;
     /// What operations mean. It is written down without a look at how the state machine does it.
     type Specification: Specification<Input = Self::Input, Output = Self::Output>;
 

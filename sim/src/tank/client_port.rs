@@ -1,13 +1,13 @@
 //! Where clients are tied to the tank.
 
 use bytes::Bytes;
+use linearizability::Ending;
 use wavetank_process::{ClientId, Outcome, RequestId, raft_core::NodeId};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Parcel, Tank};
 use crate::{
     client::{Client, ClientOptions, Request, Workload},
-    history::Ending,
     network::Endpoint,
     queue::Scheduled,
     time::Time,
@@ -91,6 +91,7 @@ impl<W: Workload> Tank<W> {
             let id = self.clients[place].client.id();
             self.line(LineKind::Client, None, || format!("{id} {how}"));
         }
+        self.judge_history();
         self.reschedule_client(place);
     }
 
@@ -101,6 +102,7 @@ impl<W: Workload> Tank<W> {
         };
         let Some(port) = self.clients.get_mut(place) else { return };
         port.client.reply(self.now, id, outcome, &mut self.door, &mut self.history);
+        self.judge_history();
         self.reschedule_client(place);
     }
 

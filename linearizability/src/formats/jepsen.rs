@@ -15,12 +15,10 @@
 //! constrains nothing. A compare-and-set that failed did compare, and found something else, which the log does not
 //! tell. Lines of the nemesis and of other loggers are skipped, so event numbers count the clients' lines.
 
-use wavetank_process::ClientId;
-
-use super::{History, ReadError, ReadProblem, read_lines};
+use super::{ReadError, ReadProblem, read_lines};
 use crate::{
-    kv::{Command, Reply},
-    time::Time,
+    history::{ClientId, History},
+    specifications::key_value::{Command, Reply},
 };
 
 /// The name that the register goes by in the histories read: the logs have none for it.
@@ -52,7 +50,7 @@ fn record(history: &mut History<Command, Reply>, line: &str) -> Result<(), ReadP
     };
     let client = ClientId(process.parse().map_err(|_| expected("a process number"))?);
     if kind == ":invoke" {
-        history.invoke(client, command(function, value)?, NO_TIME)?;
+        history.invoke(client, command(function, value)?, NO_TIME_NS)?;
         return Ok(());
     }
     let operation = history
@@ -63,7 +61,7 @@ fn record(history: &mut History<Command, Reply>, line: &str) -> Result<(), ReadP
     match (kind, input) {
         (":info", _) => history.abandon(id)?,
         (":fail", Command::Cas { .. }) if command(function, value).as_ref() == Ok(input) => {
-            history.complete(id, Reply::CasFailed, NO_TIME)?;
+            history.complete(id, Reply::CasFailed, NO_TIME_NS)?;
         }
         (":fail", Command::Cas { .. }) => {
             return Err(expected("the values of the compare-and-set that failed"));
@@ -71,7 +69,7 @@ fn record(history: &mut History<Command, Reply>, line: &str) -> Result<(), ReadP
         (":fail", _) => history.fail(id)?,
         (":ok", _) => {
             let output = output(input, function, value)?;
-            history.complete(id, output, NO_TIME)?;
+            history.complete(id, output, NO_TIME_NS)?;
         }
         (_, _) => return Err(expected("`:invoke`, `:ok`, `:fail` or `:info`")),
     }
@@ -79,7 +77,7 @@ fn record(history: &mut History<Command, Reply>, line: &str) -> Result<(), ReadP
 }
 
 /// The logs tell no times.
-const NO_TIME: Time = Time(0);
+const NO_TIME_NS: u64 = 0;
 
 /// Whether a log calls this command so.
 fn names(function: &str, command: &Command) -> bool {
@@ -87,7 +85,7 @@ fn names(function: &str, command: &Command) -> bool {
         Command::Get { .. } => function == ":read",
         Command::Put { .. } => function == ":write",
         Command::Cas { .. } => function == ":cas",
-        Command::Append { .. } => false,
+        Command::Append { .. } | Command::GetAll { .. } | Command::PutAll { .. } => false,
     }
 }
 
@@ -121,7 +119,11 @@ fn output(input: &Command, function: &str, value: &[&str]) -> Result<Reply, Read
     }
     Ok(match input {
         Command::Cas { expected, .. } => Reply::CasResult { ok: true, actual: expected.clone() },
-        Command::Get { .. } | Command::Put { .. } | Command::Append { .. } => Reply::Written,
+        Command::Get { .. }
+        | Command::Put { .. }
+        | Command::Append { .. }
+        | Command::GetAll { .. }
+        | Command::PutAll { .. } => Reply::Written,
     })
 }
 
@@ -164,7 +166,7 @@ INFO  jepsen.util - 0   :ok :read    2
             .map(|operation| {
                 let ending = match &operation.ending {
                     Ending::Open => String::from("open"),
-                    Ending::Completed { event: EventNumber(event), at: _, output } => {
+                    Ending::Completed { event: EventNumber(event), at_ns: _, output } => {
                         format!("{event} {output}")
                     }
                     Ending::Failed { event: EventNumber(event) } => format!("{event} failed"),

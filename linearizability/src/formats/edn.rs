@@ -12,12 +12,10 @@
 
 use std::collections::BTreeMap;
 
-use wavetank_process::ClientId;
-
-use super::{History, ReadError, ReadProblem, read_lines};
+use super::{ReadError, ReadProblem, read_lines};
 use crate::{
-    kv::{Command, Reply},
-    time::Time,
+    history::{ClientId, History},
+    specifications::key_value::{Command, Reply},
 };
 
 /// What every key holds in the beginning: these stores make no difference between a missing and an empty value.
@@ -34,13 +32,13 @@ pub fn read(text: &str) -> Result<History<Command, Reply>, ReadError> {
 }
 
 /// The files tell no times.
-const NO_TIME: Time = Time(0);
+const NO_TIME_NS: u64 = 0;
 
 fn record(history: &mut History<Command, Reply>, event: &Map<'_>) -> Result<(), ReadProblem> {
     let client = ClientId(event.process()?);
     let kind = event.keyword("type")?;
     if kind == "invoke" {
-        history.invoke(client, command(event)?, NO_TIME)?;
+        history.invoke(client, command(event)?, NO_TIME_NS)?;
         return Ok(());
     }
     let operation = history
@@ -51,7 +49,7 @@ fn record(history: &mut History<Command, Reply>, event: &Map<'_>) -> Result<(), 
     match kind {
         "ok" => {
             let output = output(&operation.input, event)?;
-            history.complete(id, output, NO_TIME)?;
+            history.complete(id, output, NO_TIME_NS)?;
         }
         "fail" => history.fail(id)?,
         "info" => history.abandon(id)?,
@@ -72,13 +70,13 @@ fn command(event: &Map<'_>) -> Result<Command, ReadProblem> {
 
 /// Whether this event is about the function and the key of `input`.
 fn ends(event: &Map<'_>, input: &Command) -> bool {
-    let function = match input {
-        Command::Get { .. } => "get",
-        Command::Put { .. } => "put",
-        Command::Append { .. } => "append",
-        Command::Cas { .. } => return false,
+    let (function, key) = match input {
+        Command::Get { key } => ("get", key),
+        Command::Put { key, value: _ } => ("put", key),
+        Command::Append { key, value: _ } => ("append", key),
+        Command::Cas { .. } | Command::GetAll { .. } | Command::PutAll { .. } => return false,
     };
-    event.keyword("f") == Ok(function) && event.text("key").as_deref() == Ok(input.key())
+    event.keyword("f") == Ok(function) && event.text("key").as_ref() == Ok(key)
 }
 
 fn output(input: &Command, event: &Map<'_>) -> Result<Reply, ReadProblem> {
@@ -88,7 +86,9 @@ fn output(input: &Command, event: &Map<'_>) -> Result<Reply, ReadProblem> {
             Err(ReadProblem::expected("the value that the operation was invoked with"))
         }
         Command::Append { .. } => Ok(Reply::Appended),
-        Command::Put { .. } | Command::Cas { .. } => Ok(Reply::Written),
+        Command::Put { .. } | Command::Cas { .. } | Command::GetAll { .. } | Command::PutAll { .. } => {
+            Ok(Reply::Written)
+        }
     }
 }
 
@@ -216,14 +216,14 @@ mod tests {
         let mut expected = History::default();
         let (five, six) = (String::from("5"), String::from("6"));
         let command = Command::Append { key: five.clone(), value: "a \"b\"".into() };
-        let append = expected.invoke(ClientId(0), command, NO_TIME).unwrap();
+        let append = expected.invoke(ClientId(0), command, NO_TIME_NS).unwrap();
         let command = Command::Put { key: five, value: String::new() };
-        let put = expected.invoke(ClientId(1), command, NO_TIME).unwrap();
-        expected.complete(append, Reply::Appended, NO_TIME).unwrap();
+        let put = expected.invoke(ClientId(1), command, NO_TIME_NS).unwrap();
+        expected.complete(append, Reply::Appended, NO_TIME_NS).unwrap();
         expected.abandon(put).unwrap();
-        let get = expected.invoke(ClientId(0), Command::Get { key: six.clone() }, NO_TIME).unwrap();
-        expected.complete(get, Reply::Value(Some("x, }".into())), NO_TIME).unwrap();
-        let failed = expected.invoke(ClientId(0), Command::Get { key: six }, NO_TIME).unwrap();
+        let get = expected.invoke(ClientId(0), Command::Get { key: six.clone() }, NO_TIME_NS).unwrap();
+        expected.complete(get, Reply::Value(Some("x, }".into())), NO_TIME_NS).unwrap();
+        let failed = expected.invoke(ClientId(0), Command::Get { key: six }, NO_TIME_NS).unwrap();
         expected.fail(failed).unwrap();
         assert_eq!(read(text), Ok(expected));
     }

@@ -6,13 +6,16 @@
 //! - `verdicts.json`, a list of objects with `file`, `linearizable` and `first_violating_event` (or null);
 //! - the files, `jepsen/*.log` and `kv/*.txt`, in the formats of [`jepsen`] and [`edn`].
 
+#![cfg(feature = "formats")]
+
 use std::{env, fs, path::PathBuf};
 
-use serde::Deserialize;
-use wavetank::{
-    history::{edn, jepsen},
-    linearizability::{Budget, KvSpecification, Precision, Verdict, Violation, check},
+use linearizability::{
+    Budget, Precision, Report, Verdict, check,
+    formats::{edn, jepsen},
+    specifications::key_value::KeyValue,
 };
+use serde::Deserialize;
 
 /// One line of the list of verdicts; what else it may tell is passed over.
 #[derive(Debug, Deserialize)]
@@ -20,6 +23,8 @@ struct Known {
     file: String,
     linearizable: bool,
     first_violating_event: Option<u64>,
+    /// How many nodes another checker of this kind took.
+    jit_prototype_nodes: u64,
 }
 
 /// The directory with the histories. Without one the test is skipped, but never where it counts.
@@ -35,30 +40,32 @@ fn directory() -> Option<PathBuf> {
     None
 }
 
-fn judge(name: &str, text: &str) -> Verdict {
+fn known() -> Option<(PathBuf, Vec<Known>)> {
+    let directory = directory()?;
+    let list = fs::read_to_string(directory.join("verdicts.json")).expect("the list of verdicts");
+    Some((directory, serde_json::from_str(&list).expect("a list of verdicts")))
+}
+
+fn judge(name: &str, text: &str) -> Report {
     let (history, initial) = if name.starts_with("jepsen/") {
         (jepsen::read(text), jepsen::INITIAL)
     } else {
         (edn::read(text), edn::INITIAL)
     };
     let history = history.unwrap_or_else(|error| panic!("{name}: {error}"));
-    check(&KvSpecification::starting_with(initial), &history, Budget::default())
+    check(&KeyValue::starting_with(initial), &history, Budget::default())
 }
 
 /// Whether the verdict is the known one; `Err` says how it differs.
 fn compare(known: &Known, verdict: &Verdict) -> Result<(), String> {
     match verdict {
         Verdict::Linearizable { .. } if known.linearizable => Ok(()),
-        Verdict::Violation(Violation { first_bad, precision, story, .. }) if !known.linearizable => {
-            match known.first_violating_event {
-                Some(event) if (event, Precision::Exact) != (first_bad.0, *precision) => {
-                    Err(format!("{precision:?} {first_bad} instead of event {event}: {story}"))
-                }
-                Some(_) | None => Ok(()),
+        Verdict::Violation(violation) if !known.linearizable => match known.first_violating_event {
+            Some(event) if (event, &Precision::Exact) != (violation.first_bad.0, &violation.precision) => {
+                Err(format!("{violation:?} instead of event {event}"))
             }
-        }
-        // Some keys of the hardest file resist every search known; for it alone "unknown" is an answer.
-        Verdict::Unknown { .. } if known.file == "kv/c50-bad.txt" => Ok(()),
+            Some(_) | None => Ok(()),
+        },
         Verdict::Linearizable { .. } | Verdict::Violation(_) | Verdict::Unknown { .. } => {
             Err(format!("linearizable: {}, but the verdict is {verdict:?}", known.linearizable))
         }
@@ -67,14 +74,20 @@ fn compare(known: &Known, verdict: &Verdict) -> Result<(), String> {
 
 #[test]
 fn every_known_history_gets_its_known_verdict() {
-    let Some(directory) = directory() else { return };
-    let list = fs::read_to_string(directory.join("verdicts.json")).expect("the list of verdicts");
-    let list: Vec<Known> = serde_json::from_str(&list).expect("a list of verdicts");
+    let Some((directory, list)) = known() else { return };
     assert!(list.iter().any(|known| known.linearizable), "no history that is linearizable");
     assert!(list.iter().any(|known| !known.linearizable), "no history that is not");
+    let (mut nodes, mut prototype_nodes) = (0, 0);
     for known in &list {
         let text = fs::read_to_string(directory.join(&known.file)).expect(&known.file);
-        let verdict = judge(&known.file, &text);
+        let Report { verdict, cost, merged_keys: _ } = judge(&known.file, &text);
+        println!("{}: {} nodes, prototype {}", known.file, cost.nodes, known.jit_prototype_nodes);
+        if known.file.starts_with("jepsen/") {
+            nodes += cost.nodes;
+            prototype_nodes += known.jit_prototype_nodes;
+        }
         compare(known, &verdict).unwrap_or_else(|difference| panic!("{}: {difference}", known.file));
     }
+    println!("registers: {nodes} nodes, prototype {prototype_nodes}");
+    assert!(nodes <= 2 * prototype_nodes, "{nodes} nodes, where {prototype_nodes} were enough");
 }

@@ -1,0 +1,8 @@
+//! The checker against histories whose verdict is plain, against an oracle that tries every order, and against itself.
+
+mod workloads;
+mod hints;
+mod by_hand;
+mod fuzz;
+mod larger;
+mod metamorphic;

@@ -1,0 +1,82 @@
+//! Histories that are too large for the oracle: the ways of checking against each other, and with any number of threads.
+
+use super::workloads::{Registers, UniqueRegisters};
+use crate::{
+    check::{FastPaths, Options, check, check_with},
+    online::{Online, Progress},
+    search::Reductions,
+    specifications::{append_list::AppendLists, key_value::KeyValue, queue::Queues, set::Set},
+    testing::{Random, Shape, Workload, random_history},
+    verdict::{Budget, Precision, Verdict},
+};
+
+/// Compares the judge that is told event by event with the one that sees all at once.
+fn compare<W: Workload + Clone>(name: &str, workload: &W, histories: u64, operations: u64) {
+    let mut random = Random(3);
+    let mut violations = 0;
+    for number in 0..histories {
+        let shape = Shape {
+            clients: 2 + random.below(4),
+            operations,
+            lies: (!random.one_in(3)).then_some(4 * operations / 5),
+            abandoned: Some(20),
+            failed: Some(10),
+        };
+        let history = random_history(workload, &mut random, shape);
+        let searched = Options { reductions: Reductions::ALL, fast_paths: FastPaths::Unused };
+        let expected = match check_with(workload, &history, Budget::default(), searched).verdict {
+            Verdict::Linearizable { witness: _ } => None,
+            Verdict::Violation(violation) => {
+                assert_eq!(violation.precision, Precision::Exact);
+                Some(violation.first_bad)
+            }
+            verdict @ Verdict::Unknown { .. } => panic!("{name}, history {number}: {verdict}"),
+        };
+        let mut online = Online::new(workload.clone(), Budget::default());
+        let found = match online.advance(&history) {
+            Progress::Explained => None,
+            Progress::Violation(violation) => Some(violation.first_bad),
+            Progress::Unknown(reason) => panic!("{name}, history {number}: {reason}"),
+        };
+        assert_eq!(found, expected, "{name}, history {number}");
+        let fast = check(workload, &history, Budget::default());
+        match (&fast.verdict, expected) {
+            (Verdict::Linearizable { .. }, None) => online.report(&history).assert_linearizable(),
+            (Verdict::Violation(violation), Some(event)) => assert_eq!(violation.first_bad, event),
+            (verdict, _) => panic!("{name}, history {number}: {verdict} instead of {expected:?}"),
+        }
+        violations += u64::from(expected.is_some());
+    }
+    assert!(
+        histories / 6 < violations && violations < histories,
+        "{name}: {violations} violations of {histories}"
+    );
+}
+
+#[test]
+fn larger_histories_are_judged_alike_at_once_and_event_by_event() {
+    compare("registers", &Registers::holding(0), 60, 150);
+    compare("registers with unique values", &UniqueRegisters::holding(0), 60, 150);
+    compare("key-value", &KeyValue::default(), 60, 150);
+    compare("sets", &Set::default(), 30, 60);
+    compare("queues", &Queues::default(), 30, 40);
+    compare("lists", &AppendLists::default(), 30, 150);
+}
+
+#[test]
+fn reports_are_the_same_with_any_number_of_threads() {
+    let mut random = Random(11);
+    for _ in 0..20 {
+        let lies = (!random.one_in(3)).then_some(60);
+        let shape = Shape { clients: 5, operations: 120, lies, abandoned: Some(10), failed: None };
+        let history = random_history(&KeyValue::default(), &mut random, shape);
+        for nodes in [0, 50, 100, 4_000_000] {
+            let judge = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let budget = Budget { nodes, ..Budget::default() };
+                pool.install(|| check(&KeyValue::default(), &history, budget))
+            };
+            assert_eq!(judge(1), judge(4));
+        }
+    }
+}
