@@ -17,6 +17,7 @@ mod log_matching;
 mod state_machine_safety;
 mod leader_completeness;
 mod commit_durability;
+mod snapshots;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -35,6 +36,7 @@ pub use log_matching::LogMatching;
 pub use monotonic::Monotonic;
 pub use promises::Promises;
 pub use recovery::Recovery;
+pub use snapshots::SnapshotDurability;
 pub use state_machine_safety::StateMachineSafety;
 pub use votes::Votes;
 
@@ -142,6 +144,7 @@ pub fn built_in() -> Vec<Box<dyn Check>> {
         Box::new(StateMachineSafety::default()),
         Box::new(LeaderCompleteness::default()),
         Box::new(CommitDurability::default()),
+        Box::new(SnapshotDurability),
     ]
 }
 

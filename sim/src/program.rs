@@ -47,11 +47,11 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Program for ReplicaProgram<A, L, 
     }
 
     fn describe(&self, bytes: &[u8]) -> Option<Description> {
-        A::describe(bytes)
+        Replica::<A, L, S>::describe(bytes)
     }
 
     fn render(&self, bytes: &[u8]) -> String {
-        A::render(bytes, &render_command)
+        Replica::<A, L, S>::render(bytes, &render_command)
     }
 
     fn auditor(&self) -> Option<Box<dyn Auditor>> {

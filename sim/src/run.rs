@@ -65,6 +65,8 @@ pub struct Report {
     pub faults: BTreeMap<String, FaultCounters>,
     /// How often each check was asked.
     pub checks: BTreeMap<String, CheckCounters>,
+    /// How often each rare branch of the processes was reached.
+    pub branches: BTreeMap<&'static str, u64>,
     /// Its trace, if it was kept.
     pub trace: Vec<Line>,
     /// The decisions it was made of, if they were recorded.
@@ -315,6 +317,7 @@ fn report((verdict, judged): (Verdict, Judged), tank: &Tank, storm: &Storm) -> R
         operations,
         faults: storm.counters(tank),
         checks,
+        branches: tank.branches().clone(),
         trace: tank.trace().lines().to_vec(),
         decisions: tank.decisions(),
     }

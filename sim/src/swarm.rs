@@ -5,7 +5,7 @@
 //! does not change what the others get.
 
 use serde::{Deserialize, Serialize};
-use wavetank_process::RaftOptions;
+use wavetank_process::{RaftOptions, SnapshotOptions};
 
 use crate::{
     chance::{Door, Site, labels},
@@ -60,6 +60,9 @@ enum Feature {
     Pauses,
     Transfers,
     FewValues,
+    Snapshots,
+    KeptEntries,
+    ChunkBytes,
 }
 
 struct Draw<'a>(&'a mut Door);
@@ -136,6 +139,18 @@ fn raft(draw: &mut Draw<'_>) -> RaftOptions {
         check_quorum: draw.pick(Feature::CheckQuorum, &[true, false]),
         max_message_bytes: draw.pick(Feature::MessageBytes, &[1 << 20, 0, 64, 512]),
         max_inflight_messages: draw.pick(Feature::Inflight, &[64, 1, 2, 8]),
+        snapshots: snapshots(draw),
+    }
+}
+
+fn snapshots(draw: &mut Draw<'_>) -> SnapshotOptions {
+    SnapshotOptions {
+        snapshot_every_entries: match draw.sometimes(Feature::Snapshots, 30) {
+            0 => None,
+            entries => Some(entries),
+        },
+        keep_entries_behind_snapshot: draw.pick(Feature::KeptEntries, &[0, 1, 5, 20]),
+        snapshot_chunk_bytes: draw.pick(Feature::ChunkBytes, &[1 << 16, 64, 256, 1024]),
     }
 }
 

@@ -129,6 +129,8 @@ pub struct Tank {
     trace: Trace,
     violation: Option<Violation>,
     tally: Tally,
+    /// How often each of the processes' rare branches was reached.
+    branches: BTreeMap<&'static str, u64>,
     /// Reused from event to event.
     outputs: Vec<Output>,
     /// Why the process that was last asked something by its operator refused it.
@@ -196,6 +198,7 @@ impl Tank {
             trace,
             violation: None,
             tally: Tally::default(),
+            branches: BTreeMap::new(),
             outputs: Vec::new(),
             refusal: None,
             options,
@@ -257,6 +260,11 @@ impl Tank {
     /// What the run has seen.
     pub fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// How often each of the processes' rare branches was reached, by its name.
+    pub fn branches(&self) -> &BTreeMap<&'static str, u64> {
+        &self.branches
     }
 
     /// The network, to look at.

@@ -167,19 +167,22 @@
 
 pub mod disk;
 mod file_disk;
+mod snapshot_file;
 mod frame;
-mod outline;
+mod log_state;
 mod recovery;
 mod encoder;
+mod snapshot_files;
 mod wal;
 mod opening;
 mod blocking;
 
 pub use blocking::BlockingWal;
-pub use encoder::{EncodeError, EncodedFrame, Encoder};
+pub use encoder::{CompactError, EncodeError, EncodedFrame, Encoder};
 pub use file_disk::FileDisk;
 pub use frame::{Record, SECTOR};
+pub use log_state::{Misfit, Uncovered};
 pub use opening::{Opening, Progress};
-pub use outline::Detached;
-pub use recovery::{Contents, Damage, recover};
-pub use wal::{AppendError, LOG_FILE, Wal, WalError};
+pub use recovery::{Contents, Damage, LogFile, recover};
+pub use snapshot_file::{NamedSnapshot, SnapshotPlace, snapshot_file};
+pub use wal::{AppendError, Completed, Wal, WalError};

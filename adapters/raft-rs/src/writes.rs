@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use raft::{RawNode, Ready, storage::MemStorage};
+use raft::{RawNode, Ready};
 use raft_core::{EntryId, HardState, LogIndex, NodeId, Term};
 use wavetank_process::{Outputs, Persist};
 
-use crate::{log, message};
+use crate::{log, message, snapshot, storage::MemoryStorage};
 
 /// The writes under way.
 #[derive(Debug, Default)]
@@ -26,10 +26,18 @@ impl Writes {
     /// A `Ready` may have messages and nothing to write. They wait for the writes before it, if there are any: a
     /// write of their own would tie every reply to a heartbeat to the disk. The crate still wants to hear of its
     /// number; a later number includes it.
-    pub(crate) fn submit(&mut self, node: &mut RawNode<MemStorage>, mut ready: Ready, outputs: &mut Outputs) {
+    pub(crate) fn submit(
+        &mut self,
+        node: &mut RawNode<MemoryStorage>,
+        mut ready: Ready,
+        outputs: &mut Outputs,
+    ) {
         let number = ready.number();
-        let held = message::encode(ready.take_persisted_messages());
-        let writes = ready.hs().is_some() || !ready.entries().is_empty();
+        let mut held = ready.take_persisted_messages();
+        // Nobody waits for a snapshot of one that no longer leads.
+        message::take_snapshots(&mut held, &mut Vec::new());
+        let held = message::encode(held);
+        let writes = ready.hs().is_some() || !ready.entries().is_empty() || !ready.snapshot().is_empty();
         let write = writes.then(|| persist(self.durable + self.pending.len() as u64 + 1, node, &ready));
         node.advance_append_async(ready);
         match (write, self.pending.back_mut()) {
@@ -46,7 +54,7 @@ impl Writes {
     }
 
     /// The write of this number, and so all before it, is durable.
-    pub(crate) fn persisted(&mut self, node: &mut RawNode<MemStorage>, number: u64) {
+    pub(crate) fn persisted(&mut self, node: &mut RawNode<MemoryStorage>, number: u64) {
         while self.durable < number {
             let (ready, held) = self.pending.pop_front().expect("only what was asked for becomes durable");
             self.durable += 1;
@@ -62,20 +70,28 @@ impl Writes {
 }
 
 /// The write of a `Ready`. From now on the crate expects to find it in its storage.
-fn persist(number: u64, node: &RawNode<MemStorage>, ready: &Ready) -> Persist {
-    let raft = &node.raft;
+fn persist(number: u64, node: &mut RawNode<MemoryStorage>, ready: &Ready) -> Persist {
+    let installed = (!ready.snapshot().is_empty()).then(|| ready.snapshot().clone());
     let entries = ready.entries().first().map(|first| {
-        let term = raft.raft_log.term(first.index - 1).expect("nothing is ever compacted");
+        let term = node.raft.raft_log.term(first.index - 1).expect("the log goes back that far");
         log::log_slice(EntryId::new(term, first.index - 1), ready.entries()).expect("a log of the crate")
     });
-    let mut storage = raft.store().wl();
-    storage.append(ready.entries()).expect("memory does not fail");
-    let changed = (storage.hard_state().term, storage.hard_state().vote) != (raft.term, raft.vote);
-    storage.set_hardstate(raft.hard_state());
+    let hard_state = node.raft.hard_state();
+    let commit = LogIndex(node.raft.raft_log.committed);
+    let storage = node.mut_store();
+    let snapshot = installed.as_ref().map(snapshot::description);
+    if let Some(installed) = installed {
+        storage.install(installed);
+    }
+    storage.append(ready.entries());
+    let changed = (storage.hard_state.term, storage.hard_state.vote) != (hard_state.term, hard_state.vote);
+    let (term, vote) = (Term(hard_state.term), NodeId::new(hard_state.vote));
+    storage.hard_state = hard_state;
     Persist {
         number,
-        hard_state: changed.then(|| HardState::recovered(Term(raft.term), NodeId::new(raft.vote))),
-        commit: LogIndex(raft.raft_log.committed),
+        hard_state: changed.then(|| HardState::recovered(term, vote)),
+        commit,
+        snapshot,
         entries,
     }
 }
