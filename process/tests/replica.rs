@@ -86,13 +86,8 @@ impl Adapter for Alone {
     }
 
     fn drain(&mut self, outputs: &mut Outputs) {
-        let write = |number| Persist {
-            number,
-            hard_state: None,
-            commit: LogIndex(0),
-            snapshot: None,
-            entries: None,
-        };
+        let write =
+            |number| Persist { number, hard_state: None, commit: LogIndex(0), snapshot: None, entries: None };
         outputs.writes.extend(self.unwritten.drain(..).map(write));
         outputs.committed.extend(self.committed.drain(..));
         outputs.reads.append(&mut self.reads);
@@ -331,7 +326,9 @@ fn refusals_are_passed_on_in_words() {
     assert_eq!(driver.input(Input::Control(Control::Campaign)), refused("not the leader; n2 is"));
     let to = NodeId::new(1).unwrap();
     assert_eq!(driver.input(Input::Control(Control::Transfer(to))), refused("to whom?"));
-    for (bytes, reason) in [(&[0][..], "it has no peers"), (&[], "an empty frame"), (&[9], "no frame is of kind 9")] {
+    for (bytes, reason) in
+        [(&[0][..], "it has no peers"), (&[], "an empty frame"), (&[9], "no frame is of kind 9")]
+    {
         let message = Input::Message { from: to, bytes: Bytes::copy_from_slice(bytes) };
         let reason = reason.to_owned();
         assert_eq!(driver.input(message), [Output::MessageRefused { from: to, reason }]);

@@ -3,21 +3,21 @@
 //! The adapter keeps each [`Write`] until the log store has made it durable, and only then claims so: the promises
 //! inside leave at that moment and not before.
 
+mod entry;
 mod message;
 mod observation;
 mod render;
+mod start;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use raft_core::{
-    ByteCount, CampaignError, Config, Configuration, EntryId, Envelope, Incarnation, LogIndex, LogSlice,
-    Message, NodeId, Payload, ProposeError, Raft, ReadError, ReadId, ReadState, SnapshotMeta,
-    SnapshotOutcome, Ticks, TransferError, Write,
+    CampaignError, Configuration, EntryId, Envelope, LogIndex, LogSlice, Message, NodeId, ProposeError, Raft,
+    ReadError, ReadId, ReadState, SnapshotMeta, SnapshotOutcome, Ticks, TransferError, Write,
 };
 use wavetank_process::{
-    Adapter, Boot, Committed, Description, Observation, Outputs, Persist, ReadOutcome, Recovered, Refusal,
-    RequestId,
+    Adapter, Boot, Description, Observation, Outputs, Persist, ReadOutcome, Recovered, Refusal, RequestId,
 };
 
 /// A replica of `raft-core` behind the tank's seam.
@@ -35,29 +35,7 @@ impl Adapter for RaftCore {
     const NAME: &'static str = "raft-core";
 
     fn start(boot: &Boot, recovered: Recovered) -> Result<Self, String> {
-        let options = &boot.options;
-        let config = Config {
-            election_timeout: Ticks(options.election_timeout_ticks),
-            heartbeat_interval: Ticks(options.heartbeat_ticks),
-            pre_vote: options.pre_vote,
-            check_quorum: options.check_quorum,
-            max_message_bytes: ByteCount(options.max_message_bytes),
-            max_inflight_messages: options.max_inflight_messages,
-            ..Config::new(boot.id)
-        };
-        let founding = raft_core::Recovered::founding(boot.voters.iter().copied());
-        let snapshot = recovered.snapshot.map(|stored| stored.meta);
-        let recovered = raft_core::Recovered {
-            hard_state: recovered.hard_state,
-            commit: recovered.commit,
-            configuration: snapshot
-                .as_ref()
-                .map_or(founding.configuration, |meta| meta.configuration.clone()),
-            applied: snapshot.as_ref().map_or(LogIndex(0), |meta| meta.last.index),
-            snapshot,
-            log: recovered.log,
-        };
-        let raft = Raft::new(config, recovered, Incarnation(boot.incarnation)).map_err(|e| e.to_string())?;
+        let raft = start::replica(boot, recovered)?;
         Ok(Self { raft, writes: VecDeque::new(), released: Vec::new(), reads: BTreeMap::new() })
     }
 
@@ -140,13 +118,7 @@ impl Adapter for RaftCore {
                 });
                 self.writes.push_back(write);
             }
-            outputs.committed.extend(ready.committed.iter().flat_map(LogSlice::iter).map(|(id, entry)| {
-                let command = match &entry.payload {
-                    Payload::Noop => None,
-                    Payload::Command(command) => Some(command.clone()),
-                };
-                Committed { id, command }
-            }));
+            outputs.committed.extend(ready.committed.iter().flat_map(LogSlice::iter).map(entry::committed));
             for state in ready.reads {
                 let (id, outcome) = match state {
                     ReadState::Confirmed { id, index } => (id, ReadOutcome::At(index)),

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use raft::{
-    RawNode, StateRole,
-    eraftpb::{Message, MessageType},
-};
+use raft::{RawNode, StateRole, eraftpb::MessageType};
 use raft_core::{Configuration, EntryId, LogIndex, LogSlice, NodeId, SnapshotMeta, SnapshotOutcome};
 use wavetank_process::{
     Adapter, Boot, Description, Observation, Outputs, ReadOutcome, Recovered, Refusal, RequestId,
@@ -29,19 +26,6 @@ pub struct RaftRs {
 }
 
 impl RaftRs {
-    /// Reads a message of a peer to this server.
-    fn decode(&self, from: NodeId, bytes: &[u8]) -> Result<Message, String> {
-        let (message, description) = message::decode(bytes)?;
-        let raft = &self.node.raft;
-        if (message.from, message.to) != (from.number(), raft.id) {
-            return Err(format!("{} from n{} to n{}", description.kind, message.from, message.to));
-        }
-        if message.from == raft.id || raft.prs().get(message.from).is_none() {
-            return Err(format!("{from} is no peer"));
-        }
-        Ok(message)
-    }
-
     fn require_leadership(&self) -> Result<(), Refusal> {
         let leader = NodeId::new(self.node.raft.leader_id);
         let leads = self.node.raft.state == StateRole::Leader;
@@ -53,17 +37,10 @@ impl Adapter for RaftRs {
     const NAME: &'static str = "raft-rs";
 
     fn start(boot: &Boot, recovered: Recovered) -> Result<Self, String> {
-        let covered = recovered.snapshot.as_ref().map_or(LogIndex(0), |stored| stored.meta.last.index);
-        let config = start::config(boot, covered)?;
-        let storage = start::storage(&boot.voters, &recovered)?;
-        let logger = slog::Logger::root(slog::Discard, slog::o!());
-        let node = RawNode::new(&config, storage, &logger).map_err(|error| error.to_string())?;
-        if !node.raft.promotable() {
-            return Err(format!("{} is none of the voters {:?}", boot.id, boot.voters));
-        }
+        let node = start::node(boot, &recovered)?;
         Ok(Self {
+            election_timeout: node.raft.election_timeout(),
             node,
-            election_timeout: config.election_tick,
             timed: None,
             writes: Writes::default(),
             reads: BTreeMap::new(),
@@ -98,7 +75,7 @@ impl Adapter for RaftRs {
     }
 
     fn step(&mut self, from: NodeId, bytes: &[u8]) -> Result<(), String> {
-        let message = self.decode(from, bytes)?;
+        let message = message::decode_for(&self.node.raft, from, bytes)?;
         if message.msg_type == MessageType::MsgSnapshot {
             return Err("a snapshot without its bytes".to_owned());
         }
@@ -106,7 +83,7 @@ impl Adapter for RaftRs {
     }
 
     fn install_snapshot(&mut self, from: NodeId, last: EntryId, bytes: &[u8]) -> Result<(), String> {
-        let message = self.decode(from, bytes)?;
+        let message = message::decode_for(&self.node.raft, from, bytes)?;
         let described = snapshot::description(message.get_snapshot());
         let known = Some(&described.configuration) == self.configuration().as_ref();
         if message.msg_type != MessageType::MsgSnapshot || described.last != last || !known {

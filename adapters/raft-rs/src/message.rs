@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use protobuf::Message as _;
 use raft::{
-    CAMPAIGN_TRANSFER,
+    CAMPAIGN_TRANSFER, Raft,
     eraftpb::{self, Message, MessageType},
 };
 use raft_core::{EntryId, LogIndex, NodeId, Term};
 use wavetank_process::{Description, Promise, SnapshotSend};
 
-use crate::{log::log_slice, snapshot};
+use crate::{log::log_slice, snapshot, storage::MemoryStorage};
 
 /// Reads a message back. What the crate would mistake for one of its own, or the tank has no words for, is an error.
 pub(crate) fn decode(bytes: &[u8]) -> Result<(Message, Description), String> {
@@ -27,6 +27,18 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(Message, Description), String> {
         }
     }
     Ok((message, Description { kind, term, promise }))
+}
+
+/// Reads a message of a peer to this server.
+pub(crate) fn decode_for(raft: &Raft<MemoryStorage>, from: NodeId, bytes: &[u8]) -> Result<Message, String> {
+    let (message, description) = decode(bytes)?;
+    if (message.from, message.to) != (from.number(), raft.id) {
+        return Err(format!("{} from n{} to n{}", description.kind, message.from, message.to));
+    }
+    if message.from == raft.id || raft.prs().get(message.from).is_none() {
+        return Err(format!("{from} is no peer"));
+    }
+    Ok(message)
 }
 
 /// The kind and the promise of a message; `None` for the crate's messages to itself, forwarded requests (the

@@ -1,7 +1,7 @@
 //! What the crate starts from: its settings, and its storage.
 
 use raft::{
-    Config,
+    Config, RawNode,
     eraftpb::{ConfState, HardState},
 };
 use raft_core::{EntryId, LogIndex, NodeId};
@@ -11,7 +11,7 @@ use crate::{log, snapshot, storage::MemoryStorage};
 
 /// The crate's settings. It checks most of them itself, but doubles the election timeout and sets memory aside for
 /// the whole window of each peer, so these have a limit here.
-pub(crate) fn config(boot: &Boot, applied: LogIndex) -> Result<Config, String> {
+fn config(boot: &Boot, applied: LogIndex) -> Result<Config, String> {
     let RaftOptions { election_timeout_ticks, heartbeat_ticks, max_inflight_messages, .. } = boot.options;
     if 1 << 32 < election_timeout_ticks || 1 << 16 < max_inflight_messages {
         return Err(format!(
@@ -31,7 +31,7 @@ pub(crate) fn config(boot: &Boot, applied: LogIndex) -> Result<Config, String> {
 }
 
 /// The crate's storage, filled with what was recovered.
-pub(crate) fn storage(voters: &[NodeId], recovered: &Recovered) -> Result<MemoryStorage, String> {
+fn storage(voters: &[NodeId], recovered: &Recovered) -> Result<MemoryStorage, String> {
     let Recovered { hard_state, commit, snapshot, log } = recovered;
     let last = log.last();
     let covered = snapshot.as_ref().map_or(EntryId::ORIGIN, |stored| stored.meta.last);
@@ -60,4 +60,18 @@ pub(crate) fn storage(voters: &[NodeId], recovered: &Recovered) -> Result<Memory
         storage.snapshot = Some(snapshot::described(&stored.meta));
     }
     Ok(storage)
+}
+
+/// A replica of the crate that boots.
+pub(crate) fn node(boot: &Boot, recovered: &Recovered) -> Result<RawNode<MemoryStorage>, String> {
+    let covered = recovered.snapshot.as_ref().map_or(LogIndex(0), |stored| stored.meta.last.index);
+    let config = config(boot, covered)?;
+    let storage = storage(&boot.voters, recovered)?;
+    let logger = slog::Logger::root(slog::Discard, slog::o!());
+    let node = RawNode::new(&config, storage, &logger).map_err(|error| error.to_string())?;
+    if node.raft.promotable() {
+        Ok(node)
+    } else {
+        Err(format!("{} is none of the voters {:?}", boot.id, boot.voters))
+    }
 }
