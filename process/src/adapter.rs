@@ -243,10 +243,11 @@ pub trait Adapter: Sized + 'static {
     /// Moves everything there is to say to the end of `outputs`.
     fn drain(&mut self, outputs: &mut Outputs);
 
-    /// The write of this number, and so all before it, is durable.
+    /// The write of this number, and so all before it, is durable. If there are snapshots in them, the state machine has
+    /// become what the last of them holds.
     fn persisted(&mut self, number: u64);
 
-    /// Everything up to `index` is applied, or a snapshot of it was installed.
+    /// Everything up to `index` is applied, entry by entry.
     fn applied(&mut self, index: LogIndex);
 
     /// Takes the message that went with a snapshot of everything up to `last`, whose bytes are durable here. If a write

@@ -278,7 +278,6 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
         let installed = self.install_snapshots(number, context);
         self.raft.persisted(number);
         if installed {
-            self.raft.applied(self.applied.index);
             self.serve_reads(context);
         }
     }

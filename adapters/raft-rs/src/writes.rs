@@ -14,10 +14,21 @@ use crate::{log, message, snapshot, storage::MemoryStorage};
 pub(crate) struct Writes {
     /// The number of the last write that is durable.
     durable: u64,
-    /// The writes after it, in order: the crate's number for each, and the messages that wait for it.
-    pending: VecDeque<(u64, Vec<(NodeId, Bytes)>)>,
+    /// The writes after it, in order.
+    pending: VecDeque<Pending>,
     /// Messages whose writes have become durable.
     released: Vec<(NodeId, Bytes)>,
+}
+
+/// A write under way.
+#[derive(Debug)]
+struct Pending {
+    /// The crate's number for it.
+    ready: u64,
+    /// The last index of the snapshot that it installs.
+    installs: Option<LogIndex>,
+    /// The messages that wait for it.
+    held: Vec<(NodeId, Bytes)>,
 }
 
 impl Writes {
@@ -42,10 +53,11 @@ impl Writes {
         node.advance_append_async(ready);
         match (write, self.pending.back_mut()) {
             (Some(write), _) => {
+                let installs = write.snapshot.as_ref().map(|snapshot| snapshot.last.index);
                 outputs.writes.push(write);
-                self.pending.push_back((number, held.collect()));
+                self.pending.push_back(Pending { ready: number, installs, held: held.collect() });
             }
-            (None, Some((_, messages))) => messages.extend(held),
+            (None, Some(pending)) => pending.held.extend(held),
             (None, None) => {
                 outputs.sends.extend(held);
                 node.on_persist_ready(number);
@@ -56,10 +68,14 @@ impl Writes {
     /// The write of this number, and so all before it, is durable.
     pub(crate) fn persisted(&mut self, node: &mut RawNode<MemoryStorage>, number: u64) {
         while self.durable < number {
-            let (ready, held) = self.pending.pop_front().expect("only what was asked for becomes durable");
+            let next = self.pending.pop_front().expect("only what was asked for becomes durable");
+            let Pending { ready, installs, held } = next;
             self.durable += 1;
             self.released.extend(held);
             node.on_persist_ready(ready);
+            if let Some(index) = installs {
+                node.advance_apply_to(index.0);
+            }
         }
     }
 
