@@ -1,7 +1,9 @@
 //! The Raft implementation of a [`Replica`](crate::Replica).
 
 use bytes::Bytes;
-use raft_core::{EntryId, HardState, LogIndex, LogSlice, NodeId};
+use raft_core::{
+    Configuration, EntryId, HardState, LogIndex, LogSlice, NodeId, SnapshotMeta, SnapshotOutcome,
+};
 
 use crate::{
     observation::{Description, Observation},
@@ -23,6 +25,28 @@ pub struct RaftOptions {
     pub max_message_bytes: u64,
     /// The most unanswered `AppendEntries` to one follower.
     pub max_inflight_messages: usize,
+    /// When snapshots are taken, and how they travel.
+    #[serde(default)]
+    pub snapshots: SnapshotOptions,
+}
+
+/// When a [`Replica`](crate::Replica) takes snapshots, what it keeps behind them, and how they travel.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SnapshotOptions {
+    /// After how many applied entries a snapshot is taken; `None`: never.
+    pub snapshot_every_entries: Option<u64>,
+    /// How many entries stay in the log although a snapshot covers them, for followers that lag a little.
+    pub keep_entries_behind_snapshot: u64,
+    /// The most bytes of a snapshot in one message; at least 1.
+    pub snapshot_chunk_bytes: u64,
+}
+
+impl Default for SnapshotOptions {
+    /// None are taken.
+    fn default() -> Self {
+        Self { snapshot_every_entries: None, keep_entries_behind_snapshot: 0, snapshot_chunk_bytes: 1 << 16 }
+    }
 }
 
 impl Default for RaftOptions {
@@ -34,6 +58,7 @@ impl Default for RaftOptions {
             check_quorum: true,
             max_message_bytes: 1 << 20,
             max_inflight_messages: 64,
+            snapshots: SnapshotOptions::default(),
         }
     }
 }
@@ -56,10 +81,21 @@ pub struct Boot {
 pub struct Recovered {
     /// Term and vote.
     pub hard_state: HardState,
-    /// The last commit index written; it may be behind what had been reached.
+    /// The last commit index written; it may be behind what had been reached, and behind the snapshot.
     pub commit: LogIndex,
-    /// The whole log.
+    /// The latest snapshot. The state machine starts from it.
+    pub snapshot: Option<StoredSnapshot>,
+    /// The whole log, from its last compaction on. The snapshot covers everything before.
     pub log: LogSlice,
+}
+
+/// A snapshot and what it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSnapshot {
+    /// What it stands for.
+    pub meta: SnapshotMeta,
+    /// The state machine's bytes.
+    pub bytes: Bytes,
 }
 
 /// One write that an implementation wants durable. Writes are numbered from 1 in each incarnation and become
@@ -72,7 +108,10 @@ pub struct Persist {
     pub hard_state: Option<HardState>,
     /// The commit index by now.
     pub commit: LogIndex,
-    /// Entries that replace everything the log holds from the first of them on.
+    /// A snapshot that takes the place of the state machine's state and of the whole log. Its bytes were saved before
+    /// the implementation heard of it.
+    pub snapshot: Option<SnapshotMeta>,
+    /// Entries that replace everything the log holds from the first of them on, behind the snapshot if there is one.
     pub entries: Option<LogSlice>,
 }
 
@@ -83,6 +122,17 @@ pub struct Committed {
     pub id: EntryId,
     /// The command, exactly as it was proposed; `None` for entries that are none of the state machine's business.
     pub command: Option<Bytes>,
+}
+
+/// A snapshot that a peer is to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotSend {
+    /// To whom.
+    pub to: NodeId,
+    /// The last entry that it covers.
+    pub last: EntryId,
+    /// The implementation's own message. The peer's implementation gets it when its replica has the bytes.
+    pub message: Bytes,
 }
 
 /// What became of a read request.
@@ -111,6 +161,8 @@ pub enum Refusal {
 pub struct Outputs {
     /// Messages that may leave now, in order.
     pub sends: Vec<(NodeId, Bytes)>,
+    /// Snapshots to send.
+    pub snapshots: Vec<SnapshotSend>,
     /// Writes, in order.
     pub writes: Vec<Persist>,
     /// Entries to apply, in order.
@@ -122,8 +174,12 @@ pub struct Outputs {
 impl Outputs {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        let Self { sends, writes, committed, reads } = self;
-        sends.is_empty() && writes.is_empty() && committed.is_empty() && reads.is_empty()
+        let Self { sends, snapshots, writes, committed, reads } = self;
+        sends.is_empty()
+            && snapshots.is_empty()
+            && writes.is_empty()
+            && committed.is_empty()
+            && reads.is_empty()
     }
 }
 
@@ -153,7 +209,8 @@ pub trait Adapter: Sized + 'static {
     /// Supplies the election timeout, in ticks from the timer's reset.
     fn set_election_timeout(&mut self, ticks: u64);
 
-    /// Takes a message of a peer.
+    /// Takes a message of a peer. One that installs a snapshot makes no sense here: it comes by
+    /// [`install_snapshot`](Self::install_snapshot).
     ///
     /// # Errors
     /// When the message makes no sense, in words; nothing has changed then.
@@ -186,11 +243,36 @@ pub trait Adapter: Sized + 'static {
     /// Moves everything there is to say to the end of `outputs`.
     fn drain(&mut self, outputs: &mut Outputs);
 
-    /// The write of this number, and so all before it, is durable.
+    /// The write of this number, and so all before it, is durable. If there are snapshots in them, the state machine has
+    /// become what the last of them holds.
     fn persisted(&mut self, number: u64);
 
-    /// Everything up to `index` is applied.
+    /// Everything up to `index` is applied, entry by entry.
     fn applied(&mut self, index: LogIndex);
+
+    /// Takes the message that went with a snapshot of everything up to `last`, whose bytes are durable here. If a write
+    /// with that snapshot comes of it, it is installed with that write; otherwise it is not needed.
+    ///
+    /// # Errors
+    /// When the message makes no sense or is about another snapshot, in words; nothing has changed then.
+    fn install_snapshot(&mut self, _from: NodeId, last: EntryId, _message: &[u8]) -> Result<(), String> {
+        Err(format!("a snapshot of {last}, which {} has no use for", Self::NAME))
+    }
+
+    /// Who belongs to the cluster as of what is applied: what a snapshot taken now stands for. `None` for an
+    /// implementation that knows no snapshots; then none are taken, and the three functions below are not called.
+    fn configuration(&self) -> Option<Configuration> {
+        None
+    }
+
+    /// The replica has a snapshot of everything up to `snapshot.last`, which is applied. It is durable and may be sent.
+    fn snapshot_available(&mut self, _snapshot: SnapshotMeta) {}
+
+    /// The entries up to `to` may be forgotten. A snapshot that is available covers them.
+    fn compact(&mut self, _to: LogIndex) {}
+
+    /// Sending a snapshot to `peer` has ended. It may be late: the implementation may no longer lead.
+    fn report_snapshot(&mut self, _peer: NodeId, _outcome: SnapshotOutcome) {}
 
     /// Fills in what the checks may know; `applied` and `machine_digest` are the replica's to set.
     fn observe(&self) -> Observation;

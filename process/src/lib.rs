@@ -16,10 +16,15 @@ mod process;
 mod adapter;
 mod log_store;
 mod state_machine;
+mod frame;
+mod transfer;
 mod replica;
 mod wal_store;
 
-pub use adapter::{Adapter, Boot, Committed, Outputs, Persist, RaftOptions, ReadOutcome, Recovered, Refusal};
+pub use adapter::{
+    Adapter, Boot, Committed, Outputs, Persist, RaftOptions, ReadOutcome, Recovered, Refusal,
+    SnapshotOptions, SnapshotSend, StoredSnapshot,
+};
 pub use log_store::{DiskQueue, LogStore, StoreError, StoreEvent};
 pub use observation::{Description, Observation, Promise, Role};
 pub use process::{
@@ -27,6 +32,6 @@ pub use process::{
 };
 pub use raft_core;
 pub use raft_wal::disk;
-pub use replica::{Replica, unframe_command};
-pub use state_machine::StateMachine;
+pub use replica::{Replica, branches, unframe_command};
+pub use state_machine::{RestoreError, StateMachine};
 pub use wal_store::WalStore;

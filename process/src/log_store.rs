@@ -1,5 +1,6 @@
 //! Where a [`Replica`](crate::Replica) keeps what must survive a crash.
 
+use raft_core::{EntryId, LogIndex, SnapshotMeta};
 use raft_wal::disk::{DiskResult, Request, RequestId};
 
 use crate::adapter::{Persist, Recovered};
@@ -35,6 +36,8 @@ pub enum StoreEvent {
     Recovered(Recovered),
     /// The write of this number, and so all before it, is durable.
     Durable(u64),
+    /// The bytes of the snapshot of everything up to this entry are durable. The log does not name it yet.
+    SnapshotSaved(EntryId),
 }
 
 /// The store cannot go on: the disk failed, or what it holds is damaged.
@@ -42,7 +45,10 @@ pub enum StoreEvent {
 #[error("{0}")]
 pub struct StoreError(pub String);
 
-/// A store for hard state and entries. Like everything here it does no IO: it asks and is answered.
+/// A store for hard state, entries and snapshots. Like everything here it does no IO: it asks and is answered.
+///
+/// A snapshot is durable before the log names it. So its bytes are saved first, which ends with
+/// [`StoreEvent::SnapshotSaved`]; then it is named, by a write that installs it or beside the log, or given up.
 pub trait LogStore: Default + 'static {
     /// Begins to read what an earlier incarnation left. Ends with [`StoreEvent::Recovered`].
     fn open(&mut self, disk: &mut DiskQueue);
@@ -50,6 +56,20 @@ pub trait LogStore: Default + 'static {
     /// Writes one step. Called only once recovered, with rising numbers, and possibly before earlier
     /// writes are durable.
     fn append(&mut self, write: &Persist, disk: &mut DiskQueue);
+
+    /// Begins to save the bytes of a snapshot of everything up to `last`.
+    fn save_snapshot(&mut self, last: EntryId, bytes: &[u8], disk: &mut DiskQueue);
+
+    /// Names a snapshot that is saved, beside the log, which holds its last entry. The one named before may be
+    /// forgotten when this is durable.
+    fn name_snapshot(&mut self, snapshot: &SnapshotMeta, disk: &mut DiskQueue);
+
+    /// Gives up a snapshot that is saved and not named.
+    fn discard_snapshot(&mut self, last: EntryId);
+
+    /// Removes the entries up to `to`, which the last snapshot named covers, from the log. It may be put off until it is
+    /// asked again, for more entries. Whether it was begun.
+    fn compact(&mut self, to: LogIndex, disk: &mut DiskQueue) -> bool;
 
     /// Takes an answer of the disk.
     ///

@@ -13,6 +13,13 @@ use crate::observation::Observation;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LocalTime(pub u64);
 
+impl LocalTime {
+    /// So many nanoseconds later; the end of the number line at most.
+    pub const fn after(self, nanoseconds: u64) -> Self {
+        Self(self.0.saturating_add(nanoseconds))
+    }
+}
+
 /// A client of the cluster. Numbered from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClientId(pub u64);
@@ -121,6 +128,12 @@ pub enum Output {
         from: NodeId,
         /// Why, in words.
         reason: String,
+    },
+    /// The process has been somewhere where it seldom comes. It is counted, so that tests can ask whether a branch was
+    /// ever reached.
+    Reached {
+        /// The branch's name.
+        branch: &'static str,
     },
     /// The process gives up, for a reason that is not its fault: a disk that failed or is damaged. It handles
     /// nothing more until it is booted again.

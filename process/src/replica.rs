@@ -4,20 +4,29 @@
 //! implementation, and whatever that wants done is done before the input counts as handled. A command is answered
 //! when it is applied here, known by its request's id and never by its index: another command may have taken
 //! its place.
+//!
+//! What replicas send each other are frames of their own, around the implementation's messages and the chunks of
+//! snapshots; the [chapter on snapshots](snapshots) has the latter.
+
+mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use raft_core::{LogIndex, LogSlice, NodeId};
+use raft_core::{EntryId, LogIndex, LogSlice, NodeId};
 use raft_wal::disk::{self, DiskResult};
+use snapshots::Snapshots;
 
 use crate::{
-    adapter::{Adapter, Boot, Committed, Outputs, ReadOutcome, Refusal},
+    adapter::{Adapter, Boot, Committed, Outputs, ReadOutcome, Recovered, Refusal},
+    frame::Frame,
     log_store::{DiskQueue, LogStore, StoreEvent},
-    observation::Observation,
+    observation::{Description, Observation, Promise},
     process::{ClientId, Context, Control, Input, Label, LocalTime, Outcome, Output, Process, RequestId},
     state_machine::StateMachine,
 };
+
+pub use snapshots::branches;
 
 /// A process put together from a Raft implementation `A`, a log store `L` and a state machine `S`.
 #[derive(Debug)]
@@ -47,7 +56,9 @@ struct Running<A, S> {
     raft: A,
     machine: S,
     machine_digest: u128,
-    applied: LogIndex,
+    /// The last entry that was applied.
+    applied: EntryId,
+    snapshots: Snapshots<S>,
     /// The time that has been passed on in whole ticks.
     ticked_to: LocalTime,
     /// Commands proposed here that have not been applied.
@@ -91,15 +102,41 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Replica<A, L, S> {
             Ok(StoreEvent::Pending) => (),
             Ok(StoreEvent::Durable(number)) => {
                 if let Phase::Running(running) = &mut self.phase {
-                    running.raft.persisted(number);
+                    running.persisted(number, context);
                 }
             }
-            Ok(StoreEvent::Recovered(recovered)) => match A::start(&self.boot, recovered) {
-                Ok(raft) => self.phase = Phase::Running(Running::new(raft, context.now())),
+            Ok(StoreEvent::SnapshotSaved(last)) => {
+                if let Phase::Running(running) = &mut self.phase {
+                    running.snapshot_saved(last, &mut self.store, &mut self.disk, context);
+                }
+            }
+            Ok(StoreEvent::Recovered(recovered)) => match self.start(recovered, context) {
+                Ok(running) => self.phase = Phase::Running(running),
                 Err(reason) => self.halt(reason, context),
             },
             Err(error) => self.halt(error.to_string(), context),
         }
+    }
+
+    fn start(&self, recovered: Recovered, context: &mut Context<'_>) -> Result<Running<A, S>, String> {
+        let mut machine = S::default();
+        let mut applied = EntryId::ORIGIN;
+        if let Some(snapshot) = &recovered.snapshot {
+            machine.restore(&snapshot.bytes).map_err(|error| error.to_string())?;
+            applied = snapshot.meta.last;
+            context.emit(Output::Reached { branch: branches::RECOVERED });
+        }
+        let snapshots = Snapshots::new(&self.boot, self.tick, &recovered);
+        Ok(Running {
+            raft: A::start(&self.boot, recovered)?,
+            machine_digest: machine.digest(),
+            machine,
+            applied,
+            snapshots,
+            ticked_to: context.now(),
+            commands: BTreeSet::new(),
+            reads: BTreeMap::new(),
+        })
     }
 
     /// Does what the implementation wants done, until it wants nothing more.
@@ -118,17 +155,52 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Replica<A, L, S> {
                     break;
                 }
                 for write in self.outputs.writes.drain(..) {
+                    running.snapshots.note_write(&write);
                     self.store.append(&write, &mut self.disk);
                 }
-                for (to, bytes) in self.outputs.sends.drain(..) {
-                    context.emit(Output::Send { to, bytes });
+                for (to, message) in self.outputs.sends.drain(..) {
+                    context.emit(Output::Send { to, bytes: Frame::Message(&message).encode() });
+                }
+                for send in self.outputs.snapshots.drain(..) {
+                    running.send_snapshot(send, context);
                 }
                 running.apply(&mut self.outputs.committed, context);
                 running.note_reads(&mut self.outputs.reads, context);
             }
+            running.drop_unwanted_snapshot(&mut self.store, context);
+            running.take_snapshot(&mut self.store, &mut self.disk);
         }
         for (id, request) in self.disk.drain() {
             context.emit(Output::Disk { id, request });
+        }
+    }
+}
+
+/// Reading what replicas send each other, for traces and checks.
+impl<A: Adapter, L: LogStore, S: StateMachine> Replica<A, L, S> {
+    /// What a message is, or `None` if these bytes are none.
+    pub fn describe(bytes: &[u8]) -> Option<Description> {
+        match Frame::decode(bytes).ok()? {
+            Frame::Message(message) => A::describe(message),
+            Frame::Chunk(chunk) => {
+                let Description { kind: _, term, promise: _ } = A::describe(chunk.message)?;
+                Some(Description { kind: "SnapshotChunk", term, promise: Promise::None })
+            }
+            // It speaks of no term, and says only what the sender's implementation has been told.
+            Frame::Reply(_) => {
+                let (kind, promise) = ("SnapshotChunkReply", Promise::None);
+                Some(Description { kind, term: raft_core::Term(0), promise })
+            }
+        }
+    }
+
+    /// A message in one line; see [`Adapter::render`].
+    pub fn render(bytes: &[u8], command: &dyn Fn(&[u8]) -> String) -> String {
+        match Frame::decode(bytes) {
+            Ok(Frame::Message(message)) => A::render(message, command),
+            Ok(Frame::Chunk(chunk)) => snapshots::render_chunk(&chunk, &A::render(chunk.message, command)),
+            Ok(Frame::Reply(reply)) => snapshots::render_reply(reply),
+            Err(error) => format!("({error})"),
         }
     }
 }
@@ -137,6 +209,7 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Process for Replica<A, L, S> {
     fn handle(&mut self, input: Input, context: &mut Context<'_>) {
         if let Phase::Running(running) = &mut self.phase {
             running.pass_time(context.now(), self.tick);
+            running.repeat_chunks(context);
         }
         match (input, &mut self.phase) {
             (_, Phase::Halted) => return,
@@ -151,7 +224,7 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Process for Replica<A, L, S> {
             // Time has been passed on above.
             (Input::Timer, Phase::Running(_)) => (),
             (Input::Message { from, bytes }, Phase::Running(running)) => {
-                if let Err(reason) = running.raft.step(from, &bytes) {
+                if let Err(reason) = running.hear(from, &bytes, &mut self.store, &mut self.disk, context) {
                     context.emit(Output::MessageRefused { from, reason });
                 }
             }
@@ -163,14 +236,15 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Process for Replica<A, L, S> {
 
     fn deadline(&self) -> Option<LocalTime> {
         let Phase::Running(running) = &self.phase else { return None };
-        let ticks = running.raft.ticks_until_timeout()?;
-        Some(LocalTime(running.ticked_to.0.saturating_add(ticks.saturating_mul(self.tick))))
+        let ticks = running.raft.ticks_until_timeout();
+        let timeout = ticks.map(|ticks| running.ticked_to.after(ticks.saturating_mul(self.tick)));
+        timeout.into_iter().chain(running.snapshots.deadline()).min()
     }
 
     fn observe(&self) -> Option<Observation> {
         let Phase::Running(running) = &self.phase else { return None };
         let Running { raft, machine_digest, applied, .. } = running;
-        Some(Observation { applied: *applied, machine_digest: *machine_digest, ..raft.observe() })
+        Some(Observation { applied: applied.index, machine_digest: *machine_digest, ..raft.observe() })
     }
 
     fn log(&self) -> Option<LogSlice> {
@@ -180,16 +254,31 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Process for Replica<A, L, S> {
 }
 
 impl<A: Adapter, S: StateMachine> Running<A, S> {
-    fn new(raft: A, now: LocalTime) -> Self {
-        let machine = S::default();
-        Self {
-            raft,
-            machine_digest: machine.digest(),
-            machine,
-            applied: LogIndex(0),
-            ticked_to: now,
-            commands: BTreeSet::new(),
-            reads: BTreeMap::new(),
+    /// Takes what a peer's replica sent.
+    fn hear<L: LogStore>(
+        &mut self,
+        from: NodeId,
+        bytes: &[u8],
+        store: &mut L,
+        disk: &mut DiskQueue,
+        context: &mut Context<'_>,
+    ) -> Result<(), String> {
+        match Frame::decode(bytes)? {
+            Frame::Message(message) => self.raft.step(from, message),
+            Frame::Chunk(chunk) => self.take_chunk(from, &chunk, store, disk, context),
+            Frame::Reply(reply) => {
+                self.take_chunk_reply(from, reply, context);
+                Ok(())
+            }
+        }
+    }
+
+    /// A write, and so all before it, is durable.
+    fn persisted(&mut self, number: u64, context: &mut Context<'_>) {
+        let installed = self.install_snapshots(number, context);
+        self.raft.persisted(number);
+        if installed {
+            self.serve_reads(context);
         }
     }
 
@@ -244,10 +333,10 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
                     context.emit(Output::Reply { id, outcome: Outcome::Done(reply) });
                 }
             }
-            self.applied = entry.index;
+            self.applied = entry;
         }
         self.machine_digest = self.machine.digest();
-        self.raft.applied(self.applied);
+        self.raft.applied(self.applied.index);
         self.serve_reads(context);
     }
 
@@ -276,7 +365,7 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
     fn serve_reads(&mut self, context: &mut Context<'_>) {
         let Self { reads, applied, machine, .. } = self;
         reads.retain(|&id, Read { query, index }| {
-            let waits = index.is_none_or(|index| *applied < index);
+            let waits = index.is_none_or(|index| applied.index < index);
             if !waits {
                 context.emit(Output::Reply { id, outcome: Outcome::Done(machine.query(query)) });
             }

@@ -24,4 +24,19 @@ pub trait StateMachine: Default + 'static {
 
     /// A digest of the whole state, sessions included.
     fn digest(&self) -> u128;
+
+    /// The whole state, sessions included, as bytes.
+    fn snapshot(&self) -> Bytes;
+
+    /// Replaces the whole state by what [`snapshot`](Self::snapshot) made of another one's. Afterwards the two have the
+    /// same digest.
+    ///
+    /// # Errors
+    /// When the bytes are no snapshot; nothing has changed then.
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), RestoreError>;
 }
+
+/// Bytes that a state machine cannot be restored from, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a snapshot of this state machine: {0}")]
+pub struct RestoreError(pub String);

@@ -2,18 +2,18 @@
 
 use std::{collections::VecDeque, mem};
 
-use raft_core::HardState;
+use raft_core::{EntryId, LogIndex, LogSlice, SnapshotMeta};
 use raft_wal::{
-    AppendError, Contents, Opening, Progress, Record, Wal, WalError,
+    AppendError, Completed, Opening, Progress, Record, Wal, WalError,
     disk::{DiskResult, RequestId},
 };
 
 use crate::{
-    adapter::{Persist, Recovered},
+    adapter::{Persist, Recovered, StoredSnapshot},
     log_store::{DiskQueue, LogStore, StoreError, StoreEvent},
 };
 
-/// The log store over `raft-wal`: each [`Persist`] is one record, and so one frame of the file.
+/// The log store over `raft-wal`: each [`Persist`] is one record, and so one frame of a file.
 #[derive(Debug, Default)]
 pub struct WalStore {
     state: State,
@@ -31,10 +31,8 @@ enum State {
 #[derive(Debug)]
 struct OpenLog {
     wal: Wal,
-    /// As of the last write: records carry it whole, writes only when it changes.
-    hard_state: HardState,
-    /// The writes that are not durable yet, in order. The log counts records since the file began, and an
-    /// implementation counts writes since its machine booted.
+    /// The writes that are not durable yet, in order. The log counts records since it began, and an implementation
+    /// counts writes since its machine booted.
     pending: VecDeque<PendingWrite>,
 }
 
@@ -58,6 +56,40 @@ impl LogStore for WalStore {
         log.append(write, disk);
     }
 
+    /// # Panics
+    /// When the log is not open.
+    fn save_snapshot(&mut self, last: EntryId, bytes: &[u8], disk: &mut DiskQueue) {
+        // Whoever completes the requests has heard of a failure, and the snapshot is never saved.
+        let _failed = self.open_wal().save_snapshot(last, bytes, |request| disk.submit(request));
+    }
+
+    /// # Panics
+    /// When the log is not open or does not hold the snapshot's last entry, or the snapshot is not saved.
+    fn name_snapshot(&mut self, snapshot: &SnapshotMeta, disk: &mut DiskQueue) {
+        let wal = self.open_wal();
+        let saved = wal.saved_snapshot(snapshot);
+        let named = saved.unwrap_or_else(|| panic!("the snapshot of {} is not saved", snapshot.last));
+        match wal.name_snapshot(named, |request| disk.submit(request)) {
+            Ok(_) | Err(AppendError::Failed(_)) => (),
+            Err(AppendError::Record(error)) => panic!("a snapshot cannot be named: {error}"),
+        }
+    }
+
+    /// # Panics
+    /// When the log is not open.
+    fn discard_snapshot(&mut self, last: EntryId) {
+        self.open_wal().discard_snapshot(last);
+    }
+
+    /// # Panics
+    /// When the log is not open, or the entries are not covered by a snapshot.
+    fn compact(&mut self, to: LogIndex, disk: &mut DiskQueue) -> bool {
+        match self.open_wal().compact(to, |request| disk.submit(request)) {
+            Ok(moved) => moved.is_some(),
+            Err(error) => panic!("the log cannot be compacted: {error}"),
+        }
+    }
+
     fn complete(
         &mut self,
         id: RequestId,
@@ -78,6 +110,13 @@ impl LogStore for WalStore {
 }
 
 impl WalStore {
+    fn open_wal(&mut self) -> &mut Wal {
+        match &mut self.state {
+            State::Open(log) => &mut log.wal,
+            State::Closed | State::Opening(_) => panic!("the log is not open"),
+        }
+    }
+
     fn continue_opening(
         &mut self,
         opening: Opening,
@@ -90,11 +129,15 @@ impl WalStore {
                 self.state = State::Opening(opening);
                 Ok(StoreEvent::Pending)
             }
-            Progress::Open(wal, contents) => {
-                let Contents { hard_state, commit, log, end: _, next_number: _, chain: _, torn_len: _ } =
-                    contents;
-                self.state = State::Open(OpenLog { wal, hard_state, pending: VecDeque::new() });
-                Ok(StoreEvent::Recovered(Recovered { hard_state, commit, log }))
+            Progress::Open { wal, contents, snapshot } => {
+                self.state = State::Open(OpenLog { wal, pending: VecDeque::new() });
+                let stored = |bytes| Some(StoredSnapshot { meta: contents.snapshot()?.meta.clone(), bytes });
+                Ok(StoreEvent::Recovered(Recovered {
+                    hard_state: contents.hard_state(),
+                    commit: contents.commit(),
+                    snapshot: snapshot.and_then(stored),
+                    log: contents.log(),
+                }))
             }
         }
     }
@@ -102,12 +145,22 @@ impl WalStore {
 
 impl OpenLog {
     fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
-        let Persist { number: write_number, hard_state, commit, entries } = write;
-        let hard_state = hard_state.unwrap_or(self.hard_state);
-        let record = Record { hard_state, commit: *commit, entries: entries.clone() };
+        let Persist { number: write_number, hard_state, commit, snapshot, entries } = write;
+        let named = snapshot.as_ref().map(|meta| {
+            let saved = self.wal.saved_snapshot(meta);
+            saved.unwrap_or_else(|| panic!("write {write_number} installs {}, which is not saved", meta.last))
+        });
+        // A snapshot that is installed takes the log's place, with nothing behind it if the write has nothing.
+        let behind = snapshot.as_ref().map(|meta| LogSlice::empty(meta.last));
+        let record = Record {
+            // Records carry it whole, writes only when it changes.
+            hard_state: hard_state.unwrap_or(self.wal.hard_state()),
+            commit: *commit,
+            snapshot: named,
+            entries: entries.clone().or(behind),
+        };
         match self.wal.append(&record, |request| disk.submit(request)) {
             Ok(record_number) => {
-                self.hard_state = hard_state;
                 self.pending.push_back(PendingWrite { record_number, write_number: *write_number });
             }
             // Whoever completes the requests has heard of it, and the write never becomes durable.
@@ -122,8 +175,11 @@ impl OpenLog {
         result: DiskResult,
         disk: &mut DiskQueue,
     ) -> Result<StoreEvent, WalError> {
-        let durable = self.wal.complete(id, result, |request| disk.submit(request))?;
-        let Some(durable) = durable else { return Ok(StoreEvent::Pending) };
+        let durable = match self.wal.complete(id, result, |request| disk.submit(request))? {
+            Completed::Nothing => return Ok(StoreEvent::Pending),
+            Completed::Snapshot(last) => return Ok(StoreEvent::SnapshotSaved(last)),
+            Completed::Records(durable) => durable,
+        };
         let covered = self.pending.iter().take_while(|write| write.record_number <= durable).count();
         let last = self.pending.drain(..covered).next_back();
         Ok(last.map_or(StoreEvent::Pending, |write| StoreEvent::Durable(write.write_number)))
@@ -132,25 +188,29 @@ impl OpenLog {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use bytes::Bytes;
-    use raft_core::{Entry, EntryId, LogIndex, LogSlice, NodeId, Payload, Term};
+    use raft_core::{Configuration, Entry, HardState, NodeId, Payload, SnapshotHandle, Term};
     use raft_wal::disk::{DiskError, FileName, Request, Response};
 
     use super::*;
 
-    /// A store on a disk of one file, which answers in order and forgets nothing.
+    type Files = BTreeMap<FileName, Vec<u8>>;
+
+    /// A store on a disk that answers in order and forgets nothing.
     #[derive(Default)]
     struct Machine {
         store: WalStore,
         queue: DiskQueue,
-        file: Vec<u8>,
+        files: Files,
         open: VecDeque<(RequestId, Request)>,
     }
 
     impl Machine {
-        /// Boots on the file that an earlier incarnation left.
-        fn boot(file: Vec<u8>) -> (Self, StoreEvent) {
-            let mut machine = Self { file, ..Self::default() };
+        /// Boots on the files that an earlier incarnation left.
+        fn boot(files: Files) -> (Self, StoreEvent) {
+            let mut machine = Self { files, ..Self::default() };
             machine.store.open(&mut machine.queue);
             let event = machine.run().pop().expect("opening ends with an event");
             (machine, event)
@@ -174,11 +234,14 @@ mod tests {
             self.open.extend(self.queue.drain());
             let (id, request) = self.open.pop_front()?;
             let response = match request {
-                Request::Read { file: _ } => Response::Read(Bytes::from(self.file.clone())),
-                Request::Write { file: _, offset, bytes } => {
+                Request::Read { file } => {
+                    Response::Read(self.files.get(&file).cloned().unwrap_or_default().into())
+                }
+                Request::Write { file, offset, bytes } => {
                     let (start, end) = (offset as usize, offset as usize + bytes.len());
-                    self.file.resize(self.file.len().max(end), 0);
-                    self.file[start..end].copy_from_slice(&bytes);
+                    let image = self.files.entry(file).or_default();
+                    image.resize(image.len().max(end), 0);
+                    image[start..end].copy_from_slice(&bytes);
                     Response::Written
                 }
                 Request::Sync { file: _ } => Response::Synced,
@@ -189,22 +252,23 @@ mod tests {
 
     fn vote(number: u64) -> Persist {
         let hard_state = Some(HardState::recovered(Term(2), NodeId::new(3)));
-        Persist { number, hard_state, commit: LogIndex(0), entries: None }
+        Persist { number, hard_state, commit: LogIndex(0), snapshot: None, entries: None }
     }
 
     fn entries(number: u64) -> Persist {
         let entry = |payload| Entry { term: Term(2), payload };
         let entries = vec![entry(Payload::Noop), entry(Payload::Command(Bytes::from_static(b"x=1")))];
         let entries = LogSlice::new(EntryId::ORIGIN, entries).expect("equal terms");
-        Persist { number, hard_state: None, commit: LogIndex(1), entries: Some(entries) }
+        Persist { number, hard_state: None, commit: LogIndex(1), snapshot: None, entries: Some(entries) }
     }
 
     #[test]
     fn an_empty_disk_recovers_nothing() {
-        let (_, event) = Machine::boot(Vec::new());
+        let (_, event) = Machine::boot(Files::new());
         let nothing = Recovered {
             hard_state: HardState::default(),
             commit: LogIndex(0),
+            snapshot: None,
             log: LogSlice::empty(EntryId::ORIGIN),
         };
         assert_eq!(event, StoreEvent::Recovered(nothing));
@@ -213,11 +277,11 @@ mod tests {
     /// Each incarnation counts its writes anew, with gaps if it likes, and the file goes on.
     #[test]
     fn what_was_written_is_recovered_by_the_next_incarnations() {
-        let (mut machine, _) = Machine::boot(Vec::new());
+        let (mut machine, _) = Machine::boot(Files::new());
         machine.append(&vote(1));
         assert_eq!(machine.run(), [StoreEvent::Durable(1)]);
 
-        let (mut machine, event) = Machine::boot(machine.file);
+        let (mut machine, event) = Machine::boot(machine.files);
         let StoreEvent::Recovered(recovered) = event else { panic!("not recovered: {event:?}") };
         assert_eq!(Some(recovered.hard_state), vote(1).hard_state);
         machine.append(&entries(1));
@@ -227,19 +291,23 @@ mod tests {
             number: 4,
             hard_state: Some(hard_state),
             commit: LogIndex(1),
+            snapshot: None,
             entries: None,
         });
         machine.append(&Persist { commit: LogIndex(2), entries: None, ..entries(7) });
         assert_eq!(machine.run(), [StoreEvent::Durable(4), StoreEvent::Durable(7)]);
 
-        let (_, event) = Machine::boot(machine.file);
+        let (_, event) = Machine::boot(machine.files);
         let log = entries(1).entries.expect("it has entries");
-        assert_eq!(event, StoreEvent::Recovered(Recovered { hard_state, commit: LogIndex(2), log }));
+        assert_eq!(
+            event,
+            StoreEvent::Recovered(Recovered { hard_state, commit: LogIndex(2), snapshot: None, log })
+        );
     }
 
     #[test]
     fn writes_in_flight_become_durable_in_order() {
-        let (mut machine, _) = Machine::boot(Vec::new());
+        let (mut machine, _) = Machine::boot(Files::new());
         for number in [2, 3, 5] {
             machine.append(&vote(number));
         }
@@ -250,8 +318,10 @@ mod tests {
     fn nothing_is_recovered_before_the_sync() {
         let mut machine = Machine::default();
         machine.store.open(&mut machine.queue);
-        let (id, result) = machine.answer().expect("the file is read");
-        assert_eq!(machine.store.complete(id, result, &mut machine.queue), Ok(StoreEvent::Pending));
+        for _ in 0..2 {
+            let (id, result) = machine.answer().expect("the files are read");
+            assert_eq!(machine.store.complete(id, result, &mut machine.queue), Ok(StoreEvent::Pending));
+        }
         let (id, result) = machine.answer().expect("the file is synced");
         assert_eq!(result, Ok(Response::Synced));
         let event = machine.store.complete(id, result, &mut machine.queue);
@@ -260,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_disk_that_fails_stops_the_store() {
-        let (mut machine, _) = Machine::boot(Vec::new());
+        let (mut machine, _) = Machine::boot(Files::new());
         machine.append(&vote(1));
         machine.append(&vote(2));
         let (id, _) = machine.answer().expect("a write is open");
@@ -275,15 +345,17 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_refused() {
-        let (mut machine, _) = Machine::boot(Vec::new());
+        let (mut machine, _) = Machine::boot(Files::new());
         for write in [vote(1), entries(2)] {
             machine.append(&write);
             machine.run();
         }
-        machine.file[32] ^= 1;
-        let mut next = Machine { file: machine.file, ..Machine::default() };
+        machine.files.get_mut(&FileName::from("log.0")).expect("it is there")[32] ^= 1;
+        let mut next = Machine { files: machine.files, ..Machine::default() };
         next.store.open(&mut next.queue);
-        let (id, result) = next.answer().expect("the file is read");
+        let (id, result) = next.answer().expect("the first file is read");
+        assert_eq!(next.store.complete(id, result, &mut next.queue), Ok(StoreEvent::Pending));
+        let (id, result) = next.answer().expect("the second file is read");
         let refused = next.store.complete(id, result, &mut next.queue).expect_err("it is damaged");
         assert!(refused.0.starts_with("the frame at offset 0 is damaged or lost"), "{refused}");
     }
@@ -304,8 +376,60 @@ mod tests {
     #[test]
     #[should_panic(expected = "write 1 cannot be logged: the entries follow 2@2")]
     fn entries_that_do_not_attach_are_a_bug_of_the_implementation() {
-        let (mut machine, _) = Machine::boot(Vec::new());
+        let (mut machine, _) = Machine::boot(Files::new());
         let entries = Some(LogSlice::empty(EntryId::new(2, 2)));
         machine.append(&Persist { entries, ..vote(1) });
+    }
+
+    fn snapshot(last: EntryId) -> SnapshotMeta {
+        let configuration = Configuration::of_voters(NodeId::new(1));
+        SnapshotMeta { last, configuration, handle: SnapshotHandle(last.index.0) }
+    }
+
+    fn recovered(event: StoreEvent) -> Recovered {
+        let StoreEvent::Recovered(recovered) = event else { panic!("not recovered: {event:?}") };
+        recovered
+    }
+
+    #[test]
+    fn a_snapshot_is_named_beside_the_log_which_is_then_compacted() {
+        let (mut machine, _) = Machine::boot(Files::new());
+        machine.append(&entries(1));
+        let meta = snapshot(EntryId::new(2, 1));
+        machine.store.save_snapshot(meta.last, b"state", &mut machine.queue);
+        assert_eq!(machine.run(), [StoreEvent::Durable(1), StoreEvent::SnapshotSaved(meta.last)]);
+        machine.store.name_snapshot(&meta, &mut machine.queue);
+        assert!(machine.store.compact(LogIndex(1), &mut machine.queue));
+        assert!(!machine.store.compact(LogIndex(1), &mut machine.queue), "the first move is not durable yet");
+        machine.append(&vote(2));
+        assert_eq!(machine.run(), [StoreEvent::Durable(2)]);
+        let (_, event) = Machine::boot(machine.files);
+        let recovered = recovered(event);
+        let bytes = Bytes::from_static(b"state");
+        assert_eq!(recovered.snapshot, Some(StoredSnapshot { meta: meta.clone(), bytes }));
+        assert_eq!((recovered.log.prev(), recovered.log.len()), (meta.last, 1));
+        assert_eq!(Some(recovered.hard_state), vote(2).hard_state);
+    }
+
+    #[test]
+    fn a_snapshot_that_is_installed_takes_the_place_of_the_log() {
+        let (mut machine, _) = Machine::boot(Files::new());
+        machine.append(&entries(1));
+        let meta = snapshot(EntryId::new(2, 9));
+        machine.store.save_snapshot(meta.last, b"later", &mut machine.queue);
+        machine.run();
+        machine.append(&Persist { snapshot: Some(meta.clone()), commit: LogIndex(9), ..vote(2) });
+        assert_eq!(machine.run(), [StoreEvent::Durable(2)]);
+        let (_, event) = Machine::boot(machine.files);
+        let recovered = recovered(event);
+        assert_eq!(recovered.snapshot.map(|stored| stored.bytes), Some(Bytes::from_static(b"later")));
+        assert_eq!(recovered.log, LogSlice::empty(meta.last));
+    }
+
+    #[test]
+    #[should_panic(expected = "write 1 installs 2@9, which is not saved")]
+    fn a_snapshot_that_is_not_saved_cannot_be_installed() {
+        let (mut machine, _) = Machine::boot(Files::new());
+        machine.append(&Persist { snapshot: Some(snapshot(EntryId::new(2, 9))), ..vote(1) });
     }
 }

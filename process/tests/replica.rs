@@ -7,9 +7,9 @@ use bytes::Bytes;
 use wavetank_process::{
     Adapter, Boot, Chance, ClientId, Committed, Context, Control, Description, DiskQueue, Input, Label,
     LocalTime, LogStore, Observation, Outcome, Output, Outputs, Persist, Process, RaftOptions, ReadOutcome,
-    Recovered, Refusal, Replica, RequestId, Role, StateMachine, StoreError, StoreEvent,
+    Recovered, Refusal, Replica, RequestId, RestoreError, Role, StateMachine, StoreError, StoreEvent,
     disk::{DiskError, DiskResult, Request, Response},
-    raft_core::{EntryId, HardState, LogIndex, LogSlice, NodeId, Term},
+    raft_core::{EntryId, HardState, LogIndex, LogSlice, NodeId, SnapshotMeta, Term},
 };
 
 const TICK: u64 = 10;
@@ -86,7 +86,8 @@ impl Adapter for Alone {
     }
 
     fn drain(&mut self, outputs: &mut Outputs) {
-        let write = |number| Persist { number, hard_state: None, commit: LogIndex(0), entries: None };
+        let write =
+            |number| Persist { number, hard_state: None, commit: LogIndex(0), snapshot: None, entries: None };
         outputs.writes.extend(self.unwritten.drain(..).map(write));
         outputs.committed.extend(self.committed.drain(..));
         outputs.reads.append(&mut self.reads);
@@ -142,6 +143,22 @@ impl LogStore for Store {
         disk.submit(Request::Sync { file: "log".into() });
     }
 
+    fn save_snapshot(&mut self, last: EntryId, _bytes: &[u8], _disk: &mut DiskQueue) {
+        panic!("nobody takes a snapshot of {last}");
+    }
+
+    fn name_snapshot(&mut self, snapshot: &SnapshotMeta, _disk: &mut DiskQueue) {
+        panic!("nobody takes a snapshot of {}", snapshot.last);
+    }
+
+    fn discard_snapshot(&mut self, last: EntryId) {
+        panic!("nobody takes a snapshot of {last}");
+    }
+
+    fn compact(&mut self, _to: LogIndex, _disk: &mut DiskQueue) -> bool {
+        false
+    }
+
     fn complete(
         &mut self,
         _id: wavetank_process::disk::RequestId,
@@ -152,6 +169,7 @@ impl LogStore for Store {
             Response::Read(bytes) => Ok(StoreEvent::Recovered(Recovered {
                 hard_state: HardState::recovered(Term(bytes.len() as u64), None),
                 commit: LogIndex(0),
+                snapshot: None,
                 log: LogSlice::empty(EntryId::ORIGIN),
             })),
             Response::Written => Ok(StoreEvent::Pending),
@@ -180,6 +198,16 @@ impl StateMachine for Counter {
 
     fn digest(&self) -> u128 {
         u128::from(self.0)
+    }
+
+    fn snapshot(&self) -> Bytes {
+        self.0.to_string().into()
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), RestoreError> {
+        let text = std::str::from_utf8(snapshot).map_err(|error| RestoreError(error.to_string()))?;
+        self.0 = text.parse().map_err(|_| RestoreError(format!("{text} is no number")))?;
+        Ok(())
     }
 }
 
@@ -298,9 +326,13 @@ fn refusals_are_passed_on_in_words() {
     assert_eq!(driver.input(Input::Control(Control::Campaign)), refused("not the leader; n2 is"));
     let to = NodeId::new(1).unwrap();
     assert_eq!(driver.input(Input::Control(Control::Transfer(to))), refused("to whom?"));
-    let message = Input::Message { from: to, bytes: Bytes::new() };
-    let reason = "it has no peers".to_owned();
-    assert_eq!(driver.input(message), [Output::MessageRefused { from: to, reason }]);
+    for (bytes, reason) in
+        [(&[0][..], "it has no peers"), (&[], "an empty frame"), (&[9], "no frame is of kind 9")]
+    {
+        let message = Input::Message { from: to, bytes: Bytes::copy_from_slice(bytes) };
+        let reason = reason.to_owned();
+        assert_eq!(driver.input(message), [Output::MessageRefused { from: to, reason }]);
+    }
 }
 
 #[test]

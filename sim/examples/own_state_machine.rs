@@ -4,7 +4,7 @@
 //! answers must be; neither looks at how the counter does it. The second test shows that the judgement can fail: a counter
 //! that forgets who has asked before adds a retry twice.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, iter};
 
 use bytes::Bytes;
 use wavetank::{
@@ -12,7 +12,7 @@ use wavetank::{
     client::{Turn, Workload},
     harness::Harness,
     linearizability::{Effect, Keys, Outcomes, Specification},
-    process::{ClientId, RequestId, StateMachine},
+    process::{ClientId, RequestId, RestoreError, StateMachine},
 };
 use wavetank_raft_core::RaftCore;
 
@@ -90,6 +90,32 @@ impl<const REMEMBERS: bool> StateMachine for Counter<REMEMBERS> {
         self.sessions.iter().fold(mix(1, self.total), |digest, (client, (sequence, total))| {
             [client.0, *sequence, *total].into_iter().fold(digest, mix)
         })
+    }
+
+    /// The total, then three numbers a session.
+    fn snapshot(&self) -> Bytes {
+        let sessions =
+            self.sessions.iter().flat_map(|(client, (sequence, total))| [client.0, *sequence, *total]);
+        iter::once(self.total).chain(sessions).flat_map(u64::to_le_bytes).collect()
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), RestoreError> {
+        let (words, []) = snapshot.as_chunks() else {
+            return Err(RestoreError(format!("{} bytes are no numbers of eight bytes", snapshot.len())));
+        };
+        let numbers = words.iter().map(|word| u64::from_le_bytes(*word)).collect::<Vec<_>>();
+        let Some((total, sessions)) = numbers.split_first() else {
+            return Err(RestoreError("it is empty".to_owned()));
+        };
+        let (sessions, []) = sessions.as_chunks() else {
+            return Err(RestoreError("a session is cut off".to_owned()));
+        };
+        self.total = *total;
+        self.sessions = sessions
+            .iter()
+            .map(|[client, sequence, total]| (ClientId(*client), (*sequence, *total)))
+            .collect();
+        Ok(())
     }
 }
 

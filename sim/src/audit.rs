@@ -4,33 +4,50 @@
 //! to have written. So this file knows the format from its description alone and shares no code with the log
 //! that writes it:
 //!
-//! - A file is a sequence of *frames*. Each begins at a multiple of 512 bytes and is padded with zeros to the
-//!   next.
-//! - A frame has a header of 32 bytes, little endian: 0..4 the magic `WTL1`; 4..8 the CRC-32 (IEEE) of bytes
-//!   8 to the body's end; 8..12 the body's length; 12..16 the checksum of the frame before, 0 in the first;
-//!   16..24 the frame's number, from 1; 24..32 the offset up to which the file was durable when it was written,
-//!   which a reading of the log does without.
-//! - The body is, in the postcard encoding, the hard state (term, vote), the commit index, and optionally
-//!   entries with the id of the entry they follow. They replace the log from there on.
+//! - A log is in one of two files and moves to the other when it is compacted. A file is a sequence of *frames*. Each
+//!   begins at a multiple of 512 bytes and is padded with zeros to the next.
+//! - A frame has a header of 32 bytes, little endian: 0..4 the magic `WTL2`; 4..8 the CRC-32 (IEEE) of bytes
+//!   8 to the body's end; 8..12 the body's length; 12..16 the checksum of the frame before, 0 in the first of a file;
+//!   16..24 the frame's number, from 1 and going on from file to file; 24..32 the offset up to which the file was
+//!   durable when it was written, which a reading of the log does without.
+//! - The body is, in the postcard encoding, the hard state (term, vote), the commit index, optionally the name of a
+//!   snapshot (what it stands for, its file's number, its checksum), and optionally entries with the id of the entry
+//!   they follow. They replace the log from there on; with a snapshot, the whole log.
+//! - The first frame of a file may continue the log of the other file: it carries all that is left of it. The file
+//!   whose first frame has the higher number counts.
+//! - A snapshot is in a file of its own: 0..4 the magic `WTS1`; 4..8 the CRC-32 of the bytes from 8 to its end; 8..16 its
+//!   length; 16..32 term and index of the last entry in it; then its bytes.
 //!
 //! The log ends at the first frame that is not valid. What stands behind it is a torn write, or a remnant of
 //! what was there before.
 
-use std::{fmt, num::NonZeroU64};
+use std::{collections::BTreeMap, fmt, num::NonZeroU64};
 
 use raft_core::{ConfChange, Entry, EntryId, LogIndex, NodeId, Payload, Term};
 use serde::Deserialize;
 use wavetank_process::disk::FileName;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Reads a log store's file. Who brings a log store of another format brings its auditor along.
-pub trait Auditor: Send {
-    /// The file to read.
-    fn file(&self) -> FileName;
+/// Files by name, as they are at some moment.
+pub trait Images {
+    /// What a file holds; nothing if there is no such file.
+    fn image(&self, file: &FileName) -> &[u8];
+}
 
-    /// Reads on in an image of the file. What was read before still stands there, unchanged: the caller shows
-    /// durable images only, and a store does not overwrite what is durable.
-    fn advance(&mut self, image: &[u8]) -> Advance;
+impl Images for BTreeMap<FileName, Vec<u8>> {
+    fn image(&self, file: &FileName) -> &[u8] {
+        self.get(file).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Reads a log store's files. Who brings a log store of another format brings its auditor along.
+pub trait Auditor: Send {
+    /// Whether what is written to this file may matter.
+    fn reads(&self, file: &FileName) -> bool;
+
+    /// Reads on. What was read before still stands there, unchanged, as long as the state depends on it: the caller
+    /// shows durable images only, and a store does not overwrite what counts.
+    fn advance(&mut self, images: &dyn Images) -> Advance;
 
     /// What has been read so far.
     fn state(&self) -> &DurableState;
@@ -58,26 +75,61 @@ pub struct DurableState {
     pub vote: Option<NodeId>,
     /// The last commit index written.
     pub commit: LogIndex,
-    /// The log: the entry with index `i` stands at `i - 1`.
+    /// The latest snapshot that the log names.
+    pub snapshot: Option<AuditSnapshot>,
+    /// The entry before the first one of the log: everything up to here is left to the snapshot.
+    pub base: EntryId,
+    /// The log behind the base, in order.
     pub log: Vec<AuditEntry>,
 }
 
+/// A snapshot as an auditor finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditSnapshot {
+    /// The last entry that it covers.
+    pub last: EntryId,
+    /// Whether its file holds it, whole.
+    pub is_whole: bool,
+}
+
 impl DurableState {
-    /// The last entry, or [`EntryId::ORIGIN`].
+    /// The last entry, or the [base](Self::base).
     pub fn last(&self) -> EntryId {
-        let index = LogIndex(self.log.len() as u64);
-        self.log.last().map_or(EntryId::ORIGIN, |entry| EntryId { term: entry.term, index })
+        let index = LogIndex(self.base.index.0 + self.log.len() as u64);
+        self.log.last().map_or(self.base, |entry| EntryId { term: entry.term, index })
     }
 
-    /// The entry with this index.
+    /// The entry with this index, if it is in the log.
     pub fn entry(&self, index: LogIndex) -> Option<AuditEntry> {
-        let place = usize::try_from(index.previous()?.0).ok()?;
+        let place = usize::try_from(index.0.checked_sub(self.base.index.0 + 1)?).ok()?;
         self.log.get(place).copied()
     }
 
-    /// Whether `id` is in the log; [`EntryId::ORIGIN`] always is.
+    /// The term of the entry with this index, where the log or its base tells.
+    pub fn term_at(&self, index: LogIndex) -> Option<Term> {
+        if index == self.base.index {
+            Some(self.base.term)
+        } else {
+            self.entry(index).map(|entry| entry.term)
+        }
+    }
+
+    /// Whether `id` is in the log, or its base.
     pub fn contains(&self, id: EntryId) -> bool {
-        id == EntryId::ORIGIN || self.entry(id.index).is_some_and(|entry| entry.term == id.term)
+        self.term_at(id.index) == Some(id.term)
+    }
+
+    /// Whether a whole snapshot stands for everything up to this index, which the log no longer holds.
+    pub fn covers(&self, index: LogIndex) -> bool {
+        let covered = |snapshot: &AuditSnapshot| snapshot.is_whole && index <= snapshot.last.index;
+        index <= self.base.index && self.snapshot.as_ref().is_some_and(covered)
+    }
+
+    /// Whether this entry is held: in the log, or by a snapshot. What is in a snapshot cannot be seen, but for the term of
+    /// the entry that the log begins behind.
+    pub fn holds(&self, index: LogIndex, entry: AuditEntry) -> bool {
+        let at_base = index != self.base.index || entry.term == self.base.term;
+        self.entry(index) == Some(entry) || (self.covers(index) && at_base)
     }
 }
 
@@ -121,26 +173,46 @@ fn digest(payload: &PayloadBody<'_>) -> u64 {
 /// The auditor of the write-ahead log; see the [module's page](self).
 #[derive(Clone)]
 pub struct LogAudit {
-    file: FileName,
+    /// The two files of the log.
+    files: [FileName; 2],
+    /// In which of them it is.
+    place: usize,
     /// Where the next frame begins.
     offset: u64,
     /// The checksum of the last frame.
     chain: u32,
     /// The number of the last frame.
     number: u64,
+    /// By what the snapshot is known that the log names.
+    snapshot: Option<SnapshotPlace>,
     state: DurableState,
 }
 
+/// Where the log says that a snapshot is.
+#[derive(Clone, Debug)]
+struct SnapshotPlace {
+    file: FileName,
+    checksum: u32,
+}
+
 impl LogAudit {
-    /// An auditor of this file that has read nothing.
-    pub fn new(file: FileName) -> Self {
-        Self { file, offset: 0, chain: 0, number: 0, state: DurableState::default() }
+    /// An auditor that has read nothing, of a log whose files have this name with `.0` and `.1` behind it.
+    pub fn new(name: FileName) -> Self {
+        Self {
+            files: [0, 1].map(|number| FileName::from(format!("{name}.{number}").as_str())),
+            place: 0,
+            offset: 0,
+            chain: 0,
+            number: 0,
+            snapshot: None,
+            state: DurableState::default(),
+        }
     }
 
-    /// Reads a whole image, of a file without a name.
+    /// Reads a log that was never compacted, from the image of its file.
     pub fn of(image: &[u8]) -> Self {
-        let mut audit = Self::new(FileName::from(""));
-        audit.advance(image);
+        let mut audit = Self::new(FileName::from("log"));
+        audit.advance(&BTreeMap::from([(audit.files[0].clone(), image.to_vec())]));
         audit
     }
 
@@ -159,7 +231,7 @@ impl LogAudit {
         self.state.commit
     }
 
-    /// The last entry, or [`EntryId::ORIGIN`].
+    /// The last entry, or the base.
     pub fn last(&self) -> EntryId {
         self.state.last()
     }
@@ -169,7 +241,7 @@ impl LogAudit {
         self.state.entry(index)
     }
 
-    /// The log: the entry with index `i` stands at `i - 1`.
+    /// The log behind its base.
     pub fn log(&self) -> &[AuditEntry] {
         &self.state.log
     }
@@ -179,8 +251,28 @@ impl LogAudit {
         self.offset
     }
 
-    /// Reads one frame if it is there and valid, and merges what it did to the log into `advance`.
-    fn read_frame(&mut self, image: &[u8], advance: &mut Advance) -> bool {
+    /// Goes over to the file in which the log goes on, if it does in another one, and reads its first frame.
+    fn change_file(&mut self, images: &dyn Images, advance: &mut Advance) {
+        let first = |place: usize| {
+            let image = images.image(&self.files[place]);
+            // Its number is looked at first: the checksum takes longer.
+            let is_later = self.number < number_at_start(image)?;
+            let frame = is_later.then(|| Frame::at(image, 0)).flatten().filter(|frame| frame.chain == 0)?;
+            Some((frame.number, place, frame))
+        };
+        let Some((_, place, frame)) = [0, 1].into_iter().filter_map(first).max_by_key(|(number, ..)| *number)
+        else {
+            return;
+        };
+        let Some(record) = Record::decode(frame.body).filter(Record::can_begin) else { return };
+        self.place = place;
+        self.offset = 0;
+        self.read(&frame, record, advance);
+    }
+
+    /// Reads one frame if it is there and valid.
+    fn read_frame(&mut self, images: &dyn Images, advance: &mut Advance) -> bool {
+        let image = images.image(&self.files[self.place]);
         let Some(frame) = Frame::at(image, self.offset) else { return false };
         if (frame.chain, Some(frame.number)) != (self.chain, self.number.checked_add(1)) {
             return false;
@@ -189,24 +281,56 @@ impl LogAudit {
         if !record.fits(&self.state) {
             return false;
         }
+        self.read(&frame, record, advance);
+        true
+    }
+
+    /// Takes in what a frame says, and merges what it did to the log into `advance`.
+    fn read(&mut self, frame: &Frame<'_>, record: Record<'_>, advance: &mut Advance) {
+        if let Some(named) = &record.snapshot {
+            let file = FileName::from(format!("snapshot.{}", named.slot).as_str());
+            self.snapshot = Some(SnapshotPlace { file, checksum: named.checksum });
+        }
         let truncated_to = record.apply(&mut self.state);
         advance.truncated_to = [advance.truncated_to, truncated_to].into_iter().flatten().min();
         advance.frames += 1;
         self.chain = frame.checksum;
         self.number = frame.number;
         self.offset += frame.padded_len();
-        true
+    }
+
+    /// Looks whether the snapshot that the log names is there.
+    fn look_at_snapshot(&mut self, images: &dyn Images) {
+        if let (Some(place), Some(snapshot)) = (&self.snapshot, &mut self.state.snapshot) {
+            snapshot.is_whole = snapshot_is_whole(images.image(&place.file), place.checksum, snapshot.last);
+        }
     }
 }
 
+/// Whether a file holds the snapshot of this checksum, of everything up to `last`.
+fn snapshot_is_whole(image: &[u8], checksum: u32, last: EntryId) -> bool {
+    let Some((header, rest)) = image.split_first_chunk::<HEADER_LEN>() else { return false };
+    let number = |at: usize| u64::from_le_bytes(word(header, at));
+    let body = usize::try_from(number(8)).ok().and_then(|len| rest.get(..len));
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&header[8..]);
+    hasher.update(body.unwrap_or_default());
+    body.is_some()
+        && word(header, 0) == *b"WTS1"
+        && [u32::from_le_bytes(word(header, 4)), hasher.finalize()] == [checksum; 2]
+        && EntryId::new(number(16), number(24)) == last
+}
+
 impl Auditor for LogAudit {
-    fn file(&self) -> FileName {
-        self.file.clone()
+    fn reads(&self, file: &FileName) -> bool {
+        self.files.contains(file) || file.as_str().starts_with("snapshot.")
     }
 
-    fn advance(&mut self, image: &[u8]) -> Advance {
+    fn advance(&mut self, images: &dyn Images) -> Advance {
         let mut advance = Advance::default();
-        while self.read_frame(image, &mut advance) {}
+        self.change_file(images, &mut advance);
+        while self.read_frame(images, &mut advance) {}
+        self.look_at_snapshot(images);
         advance
     }
 
@@ -215,28 +339,37 @@ impl Auditor for LogAudit {
     }
 
     fn fresh(&self) -> Box<dyn Auditor> {
-        Box::new(Self::new(self.file.clone()))
+        let files = self.files.clone();
+        Box::new(Self { files, ..Self::new(FileName::from("")) })
     }
 }
 
 impl fmt::Debug for LogAudit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, offset, chain: _, number, state } = self;
+        let Self { files, place, offset, chain: _, number, snapshot: _, state } = self;
         f.debug_struct("LogAudit")
-            .field("file", &file.as_str())
+            .field("file", &files[*place].as_str())
             .field("frames", number)
             .field("offset", offset)
             .field("term", &state.term)
             .field("vote", &state.vote)
             .field("commit", &state.commit)
+            .field("snapshot", &state.snapshot)
+            .field("base", &state.base)
             .field("last", &state.last())
             .finish_non_exhaustive()
     }
 }
 
-const MAGIC: [u8; 4] = *b"WTL1";
+const MAGIC: [u8; 4] = *b"WTL2";
 const ALIGNMENT: u64 = 512;
 const HEADER_LEN: usize = 32;
+
+/// The number of the frame with which an image begins, if it begins with one; it may not be whole.
+fn number_at_start(image: &[u8]) -> Option<u64> {
+    let header = image.first_chunk()?;
+    (word(header, 0) == MAGIC).then(|| u64::from_le_bytes(word(header, 16)))
+}
 
 /// A frame whose magic and checksum are right.
 struct Frame<'a> {
@@ -284,8 +417,33 @@ struct Record<'a> {
     term: u64,
     vote: Option<NonZeroU64>,
     commit: u64,
+    snapshot: Option<NamedSnapshot>,
     #[serde(borrow)]
     entries: Option<Entries<'a>>,
+}
+
+#[derive(Deserialize)]
+struct NamedSnapshot {
+    last_term: u64,
+    last_index: u64,
+    /// The voters; those of the outgoing half; the learners; those that will be; how a joint configuration is left.
+    _configuration:
+        (Vec<NonZeroU64>, Option<Vec<NonZeroU64>>, Vec<NonZeroU64>, Vec<NonZeroU64>, Option<Leave>),
+    _handle: u64,
+    slot: u64,
+    checksum: u32,
+}
+
+#[derive(Deserialize)]
+enum Leave {
+    Automatic,
+    Explicit,
+}
+
+impl NamedSnapshot {
+    fn last(&self) -> EntryId {
+        EntryId::new(self.last_term, self.last_index)
+    }
 }
 
 #[derive(Deserialize)]
@@ -319,23 +477,58 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Whether its entries can stand where they say: behind an entry that is there, with terms that begin at
-    /// 1 and never decrease.
+    /// Whether its entries and its snapshot can stand where they say.
     fn fits(&self, state: &DurableState) -> bool {
-        let Some(entries) = &self.entries else { return true };
-        let terms = entries.entries.iter().map(|entry| entry.term);
-        state.contains(entries.prev())
-            && entries.entries.iter().all(|entry| entry.term != 0)
-            && std::iter::once(entries.prev_term).chain(terms).is_sorted()
+        match (&self.snapshot, &self.entries) {
+            (None, None) => true,
+            (None, Some(entries)) => state.contains(entries.prev()) && entries.are_in_order(),
+            (Some(snapshot), None) => state.contains(snapshot.last()),
+            (Some(snapshot), Some(entries)) => snapshot.last() == entries.prev() && entries.are_in_order(),
+        }
     }
 
-    /// Brings the state up to date. Returns the lowest index at which the log lost an entry.
+    /// Whether a file can begin with it: it stands by itself, or says all that is left of a log, with a snapshot that ends
+    /// within.
+    fn can_begin(&self) -> bool {
+        let (Some(snapshot), Some(entries)) = (&self.snapshot, &self.entries) else {
+            return self.fits(&DurableState::default());
+        };
+        let EntryId { term, index } = snapshot.last();
+        let held = match index.0.checked_sub(entries.prev_index) {
+            None => None,
+            Some(0) => Some(entries.prev_term),
+            Some(count) => entries.entries.get(count as usize - 1).map(|entry| entry.term),
+        };
+        held == Some(term.0) && entries.are_in_order()
+    }
+
+    /// Brings the state up to date. Returns the lowest index at which the log lost an entry that a snapshot does not
+    /// cover.
     fn apply(self, state: &mut DurableState) -> Option<LogIndex> {
-        let Self { term, vote, commit, entries } = self;
+        let Self { term, vote, commit, snapshot, entries } = self;
         state.term = Term(term);
         state.vote = vote.and_then(|vote| NodeId::new(vote.get()));
         state.commit = LogIndex(commit);
-        entries.and_then(|entries| entries.replace(&mut state.log))
+        let takes_the_logs_place = snapshot.is_some();
+        if let Some(snapshot) = snapshot {
+            state.snapshot = Some(AuditSnapshot { last: snapshot.last(), is_whole: false });
+        }
+        entries.and_then(|entries| {
+            if takes_the_logs_place {
+                state.begin_behind(entries.prev());
+            }
+            entries.replace(state)
+        })
+    }
+}
+
+impl DurableState {
+    /// Leaves the entries up to `base` to the snapshot, whatever they were.
+    fn begin_behind(&mut self, base: EntryId) {
+        let covered = base.index.0.saturating_sub(self.base.index.0);
+        let covered = usize::try_from(covered).unwrap_or(usize::MAX).min(self.log.len());
+        self.log.drain(..covered);
+        self.base = base;
     }
 }
 
@@ -344,10 +537,18 @@ impl Entries<'_> {
         EntryId::new(self.prev_term, self.prev_index)
     }
 
+    /// Whether the terms begin at 1 and never decrease.
+    fn are_in_order(&self) -> bool {
+        let terms = self.entries.iter().map(|entry| entry.term);
+        self.entries.iter().all(|entry| entry.term != 0)
+            && std::iter::once(self.prev_term).chain(terms).is_sorted()
+    }
+
     /// Replaces the log behind the previous entry, which it has. Returns the lowest index at which an entry
     /// is gone.
-    fn replace(&self, log: &mut Vec<AuditEntry>) -> Option<LogIndex> {
-        let kept = self.prev_index as usize;
+    fn replace(&self, state: &mut DurableState) -> Option<LogIndex> {
+        let kept = (self.prev_index - state.base.index.0) as usize;
+        let log = &mut state.log;
         let replaced = log.split_off(kept);
         log.extend(
             self.entries
@@ -355,7 +556,7 @@ impl Entries<'_> {
                 .map(|entry| AuditEntry { term: Term(entry.term), digest: digest(&entry.payload) }),
         );
         let same = replaced.iter().zip(&log[kept..]).take_while(|(old, new)| old == new).count();
-        (same < replaced.len()).then(|| LogIndex((kept + same) as u64 + 1))
+        (same < replaced.len()).then(|| LogIndex(self.prev_index + same as u64 + 1))
     }
 }
 
@@ -389,6 +590,8 @@ mod tests {
             }
         }
         varint(&mut body, commit);
+        // No snapshot.
+        body.push(0);
         let Some((prev_term, prev_index, entries)) = entries else {
             body.push(0);
             return body;
@@ -429,7 +632,7 @@ mod tests {
             covered.extend_from_slice(&(self.image.len() as u64).to_le_bytes());
             covered.extend_from_slice(body);
             self.chain = crc32fast::hash(&covered);
-            self.image.extend_from_slice(b"WTL1");
+            self.image.extend_from_slice(b"WTL2");
             self.image.extend_from_slice(&self.chain.to_le_bytes());
             self.image.extend_from_slice(&covered);
             self.image.resize(self.image.len().next_multiple_of(512), 0);
@@ -439,6 +642,11 @@ mod tests {
         fn entries(&mut self, prev_term: u64, prev_index: u64, entries: &[TestEntry]) -> &mut Self {
             self.frame(&body(5, None, 0, Some((prev_term, prev_index, entries))))
         }
+    }
+
+    /// Shows an auditor the first file of a log.
+    fn advance(audit: &mut LogAudit, image: &[u8]) -> Advance {
+        audit.advance(&BTreeMap::from([(FileName::from("log.0"), image.to_vec())]))
     }
 
     fn entry(term: u64, command: &'static [u8]) -> AuditEntry {
@@ -479,14 +687,17 @@ mod tests {
     #[test]
     fn an_image_may_be_read_as_it_grows() {
         let image = three_frames().image;
-        let mut audit = LogAudit::new(FileName::from("wal"));
-        let frames =
-            [0, 31, 32, 512, 520, 1_023, 1_030, image.len()].map(|len| audit.advance(&image[..len]).frames);
+        let mut audit = LogAudit::new(FileName::from("log"));
+        let frames = [0, 31, 32, 512, 520, 1_023, 1_030, image.len()]
+            .map(|len| advance(&mut audit, &image[..len]).frames);
         assert_eq!(frames, [0, 0, 0, 1, 0, 1, 0, 1]);
         assert_eq!(audit.state(), LogAudit::of(&image).state());
         assert_eq!(audit.vote(), None);
         let fresh = audit.fresh();
-        assert_eq!((fresh.file(), fresh.state()), (FileName::from("wal"), &DurableState::default()));
+        assert_eq!(fresh.state(), &DurableState::default());
+        assert!(
+            fresh.reads(&"log.0".into()) && fresh.reads(&"snapshot.2".into()) && !fresh.reads(&"log".into())
+        );
     }
 
     #[test]
@@ -511,7 +722,7 @@ mod tests {
         let mut audit = LogAudit::of(&writer.image);
         let mut after = |prev: u64, entries: &[TestEntry]| {
             let image = &writer.entries(1, prev, entries).image;
-            let truncated_to = audit.advance(image).truncated_to;
+            let truncated_to = advance(&mut audit, image).truncated_to;
             (truncated_to, audit.log().len())
         };
         assert_eq!(
@@ -533,7 +744,7 @@ mod tests {
         writer.entries(0, 0, &[(1, None), (1, None), (1, None)]);
         let mut audit = LogAudit::of(&writer.image);
         writer.entries(1, 1, &[(2, None), (2, None)]).entries(2, 2, &[(3, None)]);
-        let advance = audit.advance(&writer.image);
+        let advance = advance(&mut audit, &writer.image);
         assert_eq!(advance, Advance { frames: 2, truncated_to: Some(LogIndex(2)) });
     }
 

@@ -22,6 +22,7 @@ mod state_machine_safety;
 mod leader_completeness;
 mod commit_term;
 mod commit_durability;
+mod snapshots;
 mod story;
 
 use std::{collections::BTreeMap, fmt};
@@ -45,6 +46,7 @@ pub use monotonic::Monotonic;
 pub use pre_vote_quorum::PreVoteQuorum;
 pub use promises::Promises;
 pub use recovery::Recovery;
+pub use snapshots::SnapshotDurability;
 pub use state_machine_safety::StateMachineSafety;
 pub use story::{Names, promise};
 pub use term_origin::TermOrigin;
@@ -166,6 +168,7 @@ pub fn built_in() -> Vec<Box<dyn Check>> {
         Box::new(LeaderCompleteness::default()),
         Box::new(CommitTerm),
         Box::new(CommitDurability::default()),
+        Box::new(SnapshotDurability),
     ]
 }
 

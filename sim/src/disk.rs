@@ -215,6 +215,11 @@ impl SectorDisk {
         self.files.get(file).map_or(&[], |file| &file.cached)
     }
 
+    /// What reads of the files see.
+    pub fn cached_images(&self) -> BTreeMap<FileName, Vec<u8>> {
+        self.files.iter().map(|(name, file)| (name.clone(), file.cached.clone())).collect()
+    }
+
     /// How many bytes stand in sectors that were written and not synced since.
     pub fn unsynced_bytes(&self) -> u64 {
         self.files.values().map(File::unsynced_bytes).sum()

@@ -52,6 +52,8 @@ pub struct Summary {
     pub faults: BTreeMap<String, FaultCounters>,
     /// How often each check was asked.
     pub checks: BTreeMap<String, CheckCounters>,
+    /// How often each rare branch of the processes was reached.
+    pub branches: BTreeMap<&'static str, u64>,
     /// For each run: how rich it was.
     pub richness: Vec<Richness>,
 }
@@ -128,7 +130,9 @@ impl Summary {
 
     /// Adds a run.
     pub fn add(&mut self, seed: u64, report: Report) {
-        let Report { verdict, hash, events, virtual_time, tally, operations, faults, checks, .. } = report;
+        let Report {
+            verdict, hash, events, virtual_time, tally, operations, faults, checks, branches, ..
+        } = report;
         self.events += events;
         self.virtual_nanoseconds += u128::from(virtual_time.0);
         for (name, counters) in faults {
@@ -136,6 +140,9 @@ impl Summary {
         }
         for (name, counters) in checks {
             self.checks.entry(name).or_default().add(counters);
+        }
+        for (branch, count) in branches {
+            *self.branches.entry(branch).or_default() += count;
         }
         self.richness.push(Richness {
             events,

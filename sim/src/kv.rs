@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use wavetank_process::{ClientId, RequestId, StateMachine};
+use wavetank_process::{ClientId, RequestId, RestoreError, StateMachine};
 use xxhash_rust::xxh3::xxh3_128;
 
 pub use specification::KvSpecification;
@@ -304,6 +304,46 @@ impl StateMachine for Kv {
     fn digest(&self) -> u128 {
         self.digest
     }
+
+    fn snapshot(&self) -> Bytes {
+        let values = self.values.iter().map(|(key, held)| (key.clone(), held.value.clone())).collect();
+        let session = |(client, session): (&ClientId, &Session)| SavedSession {
+            client: client.0,
+            sequence: session.sequence,
+            reply: session.reply.to_vec(),
+        };
+        encode(&SavedState { values, sessions: self.sessions.iter().map(session).collect() })
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), RestoreError> {
+        let state = decode(snapshot).map_err(|error| RestoreError(error.to_string()))?;
+        let SavedState { values, sessions } = state;
+        let mut restored = Self::default();
+        for (key, value) in values {
+            restored.write(key, value);
+        }
+        for SavedSession { client, sequence, reply } in sessions {
+            restored.remember(RequestId { client: ClientId(client), sequence }, reply.into());
+        }
+        *self = restored;
+        Ok(())
+    }
+}
+
+/// The store's state as a snapshot holds it. The shares in the digest are made anew.
+#[derive(Serialize, Deserialize)]
+struct SavedState {
+    /// Keys and values, by ascending key.
+    values: Vec<(String, String)>,
+    /// By ascending client.
+    sessions: Vec<SavedSession>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedSession {
+    client: u64,
+    sequence: u64,
+    reply: Vec<u8>,
 }
 
 /// What begins the digest of a key, so that no key is ever taken for a session.
@@ -513,6 +553,33 @@ mod tests {
                 assert_ne!(one.digest(), other.digest(), "{one:?}\n{other:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_store_is_restored_with_its_sessions_and_its_digest() {
+        let mut kv = Kv::default();
+        apply(&mut kv, 1, 3, &put("x", "1"));
+        apply(&mut kv, 2, 1, &append("y", "2"));
+        let mut restored = Kv::default();
+        apply(&mut restored, 9, 9, &put("z", "gone"));
+        restored.restore(&kv.snapshot()).unwrap();
+        assert_eq!((&restored, restored.digest()), (&kv, kv.digest()));
+        assert_eq!(apply(&mut restored, 2, 1, &append("y", "2")), Reply::Appended, "the first reply again");
+        assert_eq!(restored, kv, "a retry takes no effect");
+        restored.restore(&Kv::default().snapshot()).unwrap();
+        assert_eq!(restored, Kv::default());
+    }
+
+    #[test]
+    fn what_is_no_snapshot_changes_nothing() {
+        let mut kv = Kv::default();
+        apply(&mut kv, 1, 1, &put("x", "1"));
+        let (before, snapshot) = (kv.clone(), kv.snapshot());
+        for len in 0..snapshot.len() {
+            assert!(kv.restore(&snapshot[..len]).is_err(), "cut to {len} bytes");
+        }
+        assert!(kv.restore(&[&snapshot[..], &[0]].concat()).is_err());
+        assert_eq!(kv, before);
     }
 
     #[test]

@@ -57,11 +57,11 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Program for ReplicaProgram<A, L, 
     }
 
     fn describe(&self, bytes: &[u8]) -> Option<Description> {
-        A::describe(bytes)
+        Replica::<A, L, S>::describe(bytes)
     }
 
     fn render(&self, bytes: &[u8]) -> String {
-        A::render(bytes, &render_command::<S>)
+        Replica::<A, L, S>::render(bytes, &render_command::<S>)
     }
 
     fn files(&self, past: &Recovered) -> Option<BTreeMap<FileName, Vec<u8>>> {

@@ -65,6 +65,8 @@ pub struct Report {
     pub faults: BTreeMap<String, FaultCounters>,
     /// How often each check was asked.
     pub checks: BTreeMap<String, CheckCounters>,
+    /// How often each rare branch of the processes was reached.
+    pub branches: BTreeMap<&'static str, u64>,
     /// Its trace, if it was kept.
     pub trace: Vec<Line>,
     /// The decisions it was made of, if they were recorded.
@@ -378,6 +380,7 @@ fn report<W: Workload>((verdict, judged): (Verdict, Judged), tank: &Tank<W>, sto
         operations,
         faults: storm.counters(tank),
         checks,
+        branches: tank.branches().clone(),
         trace: tank.trace().lines().to_vec(),
         decisions: tank.decisions(),
     }

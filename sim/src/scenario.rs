@@ -59,6 +59,7 @@ use std::{fs, path::Path};
 
 use ron::{extensions::Extensions, value::RawValue};
 use serde::Deserialize;
+use wavetank_process::SnapshotOptions;
 
 pub use crate::mistake::Mistake;
 pub use condition::Condition;
@@ -110,6 +111,8 @@ pub struct Cluster {
     pub max_message_bytes: u64,
     /// The most unanswered `AppendEntries` to one follower.
     pub max_inflight_messages: usize,
+    /// When servers take snapshots, and how these travel.
+    pub snapshots: SnapshotOptions,
     /// What a tick is worth.
     pub tick: Span,
     /// How long a message travels, where a step lets time pass.
@@ -130,6 +133,7 @@ impl Default for Cluster {
             heartbeat_ticks: tank.raft.heartbeat_ticks,
             max_message_bytes: tank.raft.max_message_bytes,
             max_inflight_messages: tank.raft.max_inflight_messages,
+            snapshots: tank.raft.snapshots,
             tick: tank.tick,
             latency: NetworkOptions::default().latency_mean,
             client_timeout: Span::from_secs(2),

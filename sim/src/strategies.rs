@@ -22,7 +22,7 @@
 //! ```
 
 use proptest::{collection::vec, prelude::*, sample::select};
-use wavetank_process::RaftOptions;
+use wavetank_process::{RaftOptions, SnapshotOptions};
 
 use crate::{
     client::ClientOptions,
@@ -111,14 +111,31 @@ fn raft_options(model: &FaultModel) -> impl Strategy<Value = RaftOptions> + use<
         select(model.check_quorum.clone()),
         select(model.max_message_bytes.clone()),
         select(model.max_inflight_messages.clone()),
+        snapshot_options(model),
     );
-    options.prop_map(|(election, heartbeat, pre_vote, check_quorum, bytes, inflight)| RaftOptions {
-        election_timeout_ticks: election,
-        heartbeat_ticks: heartbeat,
-        pre_vote,
-        check_quorum,
-        max_message_bytes: bytes,
-        max_inflight_messages: inflight,
+    options.prop_map(|(election, heartbeat, pre_vote, check_quorum, bytes, inflight, snapshots)| {
+        RaftOptions {
+            election_timeout_ticks: election,
+            heartbeat_ticks: heartbeat,
+            pre_vote,
+            check_quorum,
+            max_message_bytes: bytes,
+            max_inflight_messages: inflight,
+            snapshots,
+        }
+    })
+}
+
+fn snapshot_options(model: &FaultModel) -> impl Strategy<Value = SnapshotOptions> + use<> {
+    let options = (
+        amount(&model.snapshot_every_entries),
+        select(model.keep_entries_behind_snapshot.clone()),
+        select(model.snapshot_chunk_bytes.clone()),
+    );
+    options.prop_map(|(every, keep_entries_behind_snapshot, snapshot_chunk_bytes)| SnapshotOptions {
+        snapshot_every_entries: (0 < every).then_some(every),
+        keep_entries_behind_snapshot,
+        snapshot_chunk_bytes,
     })
 }
 

@@ -9,7 +9,7 @@ mod model;
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
-use wavetank_process::RaftOptions;
+use wavetank_process::{RaftOptions, SnapshotOptions};
 
 use crate::{
     chance::{Door, Site, labels},
@@ -67,6 +67,9 @@ enum Feature {
     Transfers,
     FewValues,
     Holds,
+    Snapshots,
+    KeptEntries,
+    ChunkBytes,
 }
 
 struct Draw<'a>(&'a mut Door);
@@ -161,6 +164,18 @@ fn raft(model: &FaultModel, draw: &mut Draw<'_>) -> RaftOptions {
         check_quorum: draw.pick(Feature::CheckQuorum, &model.check_quorum),
         max_message_bytes: draw.pick(Feature::MessageBytes, &model.max_message_bytes),
         max_inflight_messages: draw.pick(Feature::Inflight, &model.max_inflight_messages),
+        snapshots: snapshots(model, draw),
+    }
+}
+
+fn snapshots(model: &FaultModel, draw: &mut Draw<'_>) -> SnapshotOptions {
+    SnapshotOptions {
+        snapshot_every_entries: match draw.amount(Feature::Snapshots, &model.snapshot_every_entries) {
+            0 => None,
+            entries => Some(entries),
+        },
+        keep_entries_behind_snapshot: draw.pick(Feature::KeptEntries, &model.keep_entries_behind_snapshot),
+        snapshot_chunk_bytes: draw.pick(Feature::ChunkBytes, &model.snapshot_chunk_bytes),
     }
 }
 

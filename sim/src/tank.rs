@@ -138,6 +138,8 @@ pub struct Tank<W: Workload = KvWorkload> {
     trace: Trace,
     violation: Option<Violation>,
     tally: Tally,
+    /// How often each of the processes' rare branches was reached.
+    branches: BTreeMap<&'static str, u64>,
     /// Reused from event to event.
     outputs: Vec<Output>,
     /// Why the process that was last asked something by its operator refused it.
@@ -251,6 +253,7 @@ impl<W: Workload> Tank<W> {
             trace,
             violation: None,
             tally: Tally::default(),
+            branches: BTreeMap::new(),
             outputs: Vec::new(),
             refusal: None,
             options,
@@ -334,6 +337,11 @@ impl<W: Workload> Tank<W> {
     /// What the run has seen.
     pub fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// How often each of the processes' rare branches was reached, by its name.
+    pub fn branches(&self) -> &BTreeMap<&'static str, u64> {
+        &self.branches
     }
 
     /// The network, to look at.

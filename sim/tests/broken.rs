@@ -74,9 +74,9 @@ broken_variants! {
     acknowledging_other_entries_than_were_sent_violates_promises:
         adapter::<messages::ChangesCommands>() => alone "Promises" within 8;
     a_store_that_never_syncs_violates_promises:
-        store::<stores::NeverSyncs>() => first "Promises" within 8;
+        store::<stores::NeverSyncs<stores::Everything>>() => first "Promises" within 8;
     a_store_that_never_syncs_violates_commit_durability:
-        store::<stores::NeverSyncs>() => alone "CommitDurability" within 3;
+        store::<stores::NeverSyncs<stores::Everything>>() => alone "CommitDurability" within 3;
     a_store_that_forgets_votes_violates_votes:
         store::<stores::ForgetsVotes>() => alone "Votes" within 15;
     voting_for_everybody_violates_votes:
@@ -113,6 +113,12 @@ broken_variants! {
         adapter::<messages::TakesRejectionsForMatches>() => first "CommitDurability" within 8;
     a_machine_with_local_state_violates_state_machine_safety:
         machine::<machines::CountsQueries>() => first "StateMachineSafety" within 3;
+    naming_snapshots_before_they_are_durable_violates_snapshot_durability:
+        store::<stores::NeverSyncs<stores::SnapshotsOnly>>() => first "SnapshotDurability" within 8;
+    a_snapshot_that_lacks_the_last_entry_violates_state_machine_safety:
+        machine::<machines::SnapshotsLag>() => first "StateMachineSafety" within 8;
+    a_restore_that_forgets_sessions_violates_state_machine_safety:
+        machine::<machines::RestoresWithoutSessions>() => first "StateMachineSafety" within 8;
     applying_a_retry_twice_violates_linearizability:
         machine::<machines::ForgetsSessions>() => first "Linearizability" within 15;
     reading_without_a_quorum_violates_linearizability:

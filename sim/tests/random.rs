@@ -9,6 +9,7 @@ use wavetank::{
     explore::{Richness, Summary, explore},
     program,
 };
+use wavetank_process::branches;
 
 /// How many histories of each implementation.
 const SEEDS: u64 = 40;
@@ -29,7 +30,7 @@ const FAULTS: [&str; 13] = [
     "transfer",
 ];
 
-const CHECKS: [&str; 16] = [
+const CHECKS: [&str; 17] = [
     "CommitDurability",
     "CommitTerm",
     "ElectionQuorum",
@@ -43,6 +44,7 @@ const CHECKS: [&str; 16] = [
     "PreVoteQuorum",
     "Promises",
     "Recovery",
+    "SnapshotDurability",
     "StateMachineSafety",
     "TermOrigin",
     "Votes",
@@ -75,6 +77,14 @@ fn assert_pass_and_rich(program: &str) {
     assert_rich(&summary);
     assert_faults_strike(&summary);
     assert_checks_decide(&summary);
+    assert_branches_reached(&summary);
+}
+
+/// Snapshots are taken, sent, given up and installed, in some run or other.
+fn assert_branches_reached(summary: &Summary) {
+    for branch in branches::ALL {
+        assert!(summary.branches.contains_key(branch), "no run reached {branch}: {:?}", summary.branches);
+    }
 }
 
 fn assert_rich(summary: &Summary) {

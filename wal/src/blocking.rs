@@ -7,7 +7,7 @@ use crate::{
     frame::Record,
     opening::{Opening, Progress},
     recovery::Contents,
-    wal::{AppendError, Wal, WalError},
+    wal::{AppendError, Completed, Wal, WalError},
 };
 
 /// A [`Wal`] with its disk. Every call waits until the disk is done.
@@ -18,21 +18,22 @@ use crate::{
 ///
 /// let directory = tempfile::tempdir()?;
 /// let (mut wal, contents) = BlockingWal::open(FileDisk::open(directory.path())?)?;
-/// assert!(contents.log.is_empty());
+/// assert!(contents.log().is_empty());
 ///
 /// let entry = Entry { term: Term(1), payload: Payload::Command("x=1".into()) };
 /// let entries = LogSlice::new(EntryId::ORIGIN, vec![entry])?;
 /// wal.append(&Record {
 ///     hard_state: HardState::recovered(Term(1), NodeId::new(3)),
 ///     commit: LogIndex(0),
+///     snapshot: None,
 ///     entries: Some(entries.clone()),
 /// })?;
 /// // The power may fail from here on.
 /// drop(wal);
 ///
 /// let (_, contents) = BlockingWal::open(FileDisk::open(directory.path())?)?;
-/// assert_eq!(contents.hard_state.vote(), NodeId::new(3));
-/// assert_eq!(contents.log, entries);
+/// assert_eq!(contents.hard_state().vote(), NodeId::new(3));
+/// assert_eq!(contents.log(), entries);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl<D: Disk> BlockingWal<D> {
             let (id, result) = disk.wait();
             opening = match opening.complete(id, result, |request| disk.submit(request))? {
                 Progress::Pending(opening) => opening,
-                Progress::Open(wal, contents) => return Ok((Self { disk, wal }, contents)),
+                Progress::Open { wal, contents, snapshot: _ } => return Ok((Self { disk, wal }, contents)),
             }
         }
     }
@@ -68,8 +69,10 @@ impl<D: Disk> BlockingWal<D> {
         let number = wal.append(record, |request| disk.submit(request))?;
         loop {
             let (id, result) = disk.wait();
-            let durable = wal.complete(id, result, |request| disk.submit(request));
-            if durable.map_err(AppendError::Failed)?.is_some_and(|durable| number <= durable) {
+            let completed = wal.complete(id, result, |request| disk.submit(request));
+            if let Completed::Records(durable) = completed.map_err(AppendError::Failed)?
+                && number <= durable
+            {
                 return Ok(());
             }
         }

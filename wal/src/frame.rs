@@ -5,11 +5,13 @@
 use bytes::Bytes;
 use raft_core::{HardState, LogIndex, LogSlice};
 
+use crate::snapshot_file::NamedSnapshot;
+
 /// What frames are aligned to, in bytes: no more than a disk writes as a unit, so that writing one frame
 /// cannot damage another.
 pub const SECTOR: u64 = 512;
 
-const MAGIC: [u8; 4] = *b"WTL1";
+const MAGIC: [u8; 4] = *b"WTL2";
 
 /// The bytes before the body.
 const HEADER_LEN: usize = 32;
@@ -17,13 +19,16 @@ const HEADER_LEN: usize = 32;
 /// What the checksum covers begins behind the magic and the checksum itself.
 const COVERED_FROM: usize = 8;
 
-/// One write: the whole hard state, the commit index, and the entries that are new.
+/// One write: the whole hard state, the commit index, and what is new: a snapshot, entries, or both.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Record {
     /// Term and vote from now on.
     pub hard_state: HardState,
-    /// The commit index from now on; it lies within the log.
+    /// The commit index from now on. It is not behind the end of the log; it may be behind its beginning.
     pub commit: LogIndex,
+    /// The latest snapshot from now on. Without entries in the same record it stands beside the log, which holds its
+    /// last entry; with them it takes the log's place, and they follow its last entry.
+    pub snapshot: Option<NamedSnapshot>,
     /// Entries that replace everything in the log from their first index on. They attach: the log holds the
     /// entry that they follow. If there are none in the slice, the log merely ends with that entry from now on.
     pub entries: Option<LogSlice>,
@@ -34,9 +39,9 @@ pub struct Record {
 pub(crate) struct Frame<'a> {
     /// The checksum: what the next frame's `chain` must be.
     pub(crate) checksum: u32,
-    /// The checksum of the frame before this one; 0 for the first.
+    /// The checksum of the frame before this one; 0 for the first of a file.
     pub(crate) chain: u32,
-    /// Its number in the file, from 1.
+    /// Its number in the log, from 1. It goes on from file to file.
     pub(crate) number: u64,
     /// The offset below which everything was known to be durable when the frame was written.
     pub(crate) durable_before: u64,
@@ -118,9 +123,10 @@ pub(crate) fn encode(record: &Record, chain: u32, number: u64, durable_before: u
 
 #[cfg(test)]
 mod tests {
-    use raft_core::{Entry, EntryId, NodeId, Payload, Term};
+    use raft_core::{Configuration, Entry, EntryId, NodeId, Payload, SnapshotHandle, SnapshotMeta, Term};
 
     use super::*;
+    use crate::snapshot_file::SnapshotPlace;
 
     fn record() -> Record {
         let entries = vec![
@@ -130,6 +136,14 @@ mod tests {
         Record {
             hard_state: HardState::recovered(Term(300), NodeId::new(2)),
             commit: LogIndex(4),
+            snapshot: Some(NamedSnapshot {
+                meta: SnapshotMeta {
+                    last: EntryId::new(7, 4),
+                    configuration: Configuration::of_voters([1, 2, 3].into_iter().filter_map(NodeId::new)),
+                    handle: SnapshotHandle(4),
+                },
+                place: SnapshotPlace { slot: 1, checksum: 0x0102_0304 },
+            }),
             entries: Some(LogSlice::new(EntryId::new(7, 4), entries).unwrap()),
         }
     }
@@ -138,17 +152,18 @@ mod tests {
     #[test]
     fn the_layout_is_pinned() {
         let header = [
-            [0x57, 0x54, 0x4c, 0x31, 0xd0, 0xba, 0xaa, 0x9c, 0x12, 0x00, 0x00, 0x00, 0xdd, 0xcc, 0xbb, 0xaa],
+            [0x57, 0x54, 0x4c, 0x32, 0xc4, 0xd7, 0x21, 0x55, 0x23, 0x00, 0x00, 0x00, 0xdd, 0xcc, 0xbb, 0xaa],
             [0x09, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00],
         ];
         let body = [
-            0xac, 0x02, 0x01, 0x02, 0x04, 0x01, 0x07, 0x04, 0x02, 0x07, 0x00, 0xac, 0x02, 0x01, 0x03, 0x78,
-            0x3d, 0x31,
+            0xac, 0x02, 0x01, 0x02, 0x04, 0x01, 0x07, 0x04, 0x03, 0x01, 0x02, 0x03, 0x00, 0x00, 0x00, 0x00,
+            0x04, 0x01, 0x84, 0x86, 0x88, 0x08, 0x01, 0x07, 0x04, 0x02, 0x07, 0x00, 0xac, 0x02, 0x01, 0x03,
+            0x78, 0x3d, 0x31,
         ];
         let mut expected = [header.as_flattened(), &body].concat();
         expected.resize(512, 0);
         let encoded = encode(&record(), 0xaabb_ccdd, 9, 1024).unwrap();
-        assert_eq!(encoded, Encoded { bytes: expected.into(), checksum: 0x9caa_bad0 });
+        assert_eq!(encoded, Encoded { bytes: expected.into(), checksum: 0x5521_d7c4 });
     }
 
     #[test]
@@ -171,7 +186,7 @@ mod tests {
                 )
                 .unwrap(),
             ),
-            ..Record { hard_state: HardState::default(), commit: LogIndex(0), entries: None }
+            ..Record { hard_state: HardState::default(), commit: LogIndex(0), snapshot: None, entries: None }
         };
         let full = (1..512).find(|&len| {
             let bytes = encode(&command(len), 0, 1, 0).unwrap().bytes;

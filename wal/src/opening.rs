@@ -1,20 +1,21 @@
-//! Opening the log: read the file, cut a torn tail, sync.
+//! Opening the log: read its files, look at its snapshot, cut a torn tail, sync.
 //!
 //! What was read may sit in a cache only, left there by a process that died before its sync; whoever acted on
-//! it could lose it to the next power failure. So nothing is handed out before a sync has succeeded.
+//! it could lose it to the next power failure. So nothing is handed out before a sync has succeeded. Only the
+//! snapshot needs none: it was synced before the log named it.
 
 use bytes::Bytes;
 
 use crate::{
     disk::{DiskResult, FileName, Request, RequestId, Response},
-    recovery::{Contents, recover},
-    wal::{LOG_FILE, Wal, WalError},
+    recovery::{Contents, Damage, LogFile, recover},
+    snapshot_file::{self, snapshot_file},
+    wal::{Wal, WalError},
 };
 
 /// A log that is being opened. Like [`Wal`] it does no IO and numbers its requests by `submit`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
-    file: FileName,
     /// The open request.
     id: RequestId,
     step: Step,
@@ -22,14 +23,25 @@ pub struct Opening {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
-    /// The file is being read.
-    Reading,
+    /// The first file is being read.
+    ReadingFirst,
+    /// The second file is being read.
+    ReadingSecond { first: Bytes },
+    /// The snapshot is being read.
+    ReadingSnapshot(Contents),
     /// The torn tail is being overwritten with zeros. The next frame would only overwrite its beginning, and
     /// could turn out the same as a frame that was lost there; what had been written behind that one would
     /// then continue the log again.
-    Clearing(Contents),
+    Clearing(Found),
     /// What was read is being made durable.
-    Syncing(Contents),
+    Syncing(Found),
+}
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Found {
+    contents: Contents,
+    snapshot: Option<Bytes>,
 }
 
 /// How far opening has come.
@@ -38,21 +50,30 @@ pub enum Progress {
     /// The disk has more to answer.
     Pending(Opening),
     /// The log is open, and all of its contents are durable.
-    Open(Wal, Contents),
+    Open {
+        /// To go on with.
+        wal: Wal,
+        /// What it holds.
+        contents: Contents,
+        /// The bytes of the snapshot that it names.
+        snapshot: Option<Bytes>,
+    },
+}
+
+fn read(file: &str) -> Request {
+    Request::Read { file: FileName::from(file) }
 }
 
 impl Opening {
-    /// Asks for the file.
+    /// Asks for the first file.
     pub fn start(submit: impl FnOnce(Request) -> RequestId) -> Self {
-        let file = FileName::from(LOG_FILE);
-        let id = submit(Request::Read { file: file.clone() });
-        Self { file, id, step: Step::Reading }
+        Self { id: submit(read(LogFile::First.name())), step: Step::ReadingFirst }
     }
 
     /// Takes an answer of the disk.
     ///
     /// # Errors
-    /// When the disk failed, answered what was not asked, or holds a damaged file.
+    /// When the disk failed, answered what was not asked, or holds damaged files.
     pub fn complete(
         self,
         id: RequestId,
@@ -63,39 +84,66 @@ impl Opening {
         if id != self.id {
             return Err(WalError::UnexpectedAnswer { id });
         }
-        let file = self.file;
-        match (self.step, response) {
-            (Step::Reading, Response::Read(bytes)) => {
-                let contents = recover(&bytes)?;
-                Ok(Self::clear_or_sync(file, contents, submit))
+        let pending = |request, step| Ok(Progress::Pending(Self { id: submit(request), step }));
+        let (request, step) = match (self.step, response) {
+            (Step::ReadingFirst, Response::Read(first)) => {
+                (read(LogFile::Second.name()), Step::ReadingSecond { first })
             }
-            (Step::Clearing(contents), Response::Written) => Ok(Self::sync(file, contents, submit)),
-            (Step::Syncing(contents), Response::Synced) => {
-                Ok(Progress::Open(Wal::continuing(file, &contents), contents))
+            (Step::ReadingSecond { first }, Response::Read(second)) => {
+                let contents = recover([&first, &second])?;
+                match contents.snapshot() {
+                    None => Found { contents, snapshot: None }.clear_or_sync(),
+                    Some(named) => {
+                        let file = snapshot_file(named.place.slot);
+                        (Request::Read { file }, Step::ReadingSnapshot(contents))
+                    }
+                }
+            }
+            (Step::ReadingSnapshot(contents), Response::Read(file)) => {
+                Found::with_snapshot(contents, &file)?.clear_or_sync()
+            }
+            (Step::Clearing(found), Response::Written) => found.sync(),
+            (Step::Syncing(found), Response::Synced) => {
+                let Found { contents, snapshot } = found;
+                return Ok(Progress::Open { wal: Wal::continuing(&contents), contents, snapshot });
             }
             (
-                Step::Reading | Step::Clearing(_) | Step::Syncing(_),
+                Step::ReadingFirst
+                | Step::ReadingSecond { .. }
+                | Step::ReadingSnapshot(_)
+                | Step::Clearing(_)
+                | Step::Syncing(_),
                 Response::Read(_) | Response::Written | Response::Synced,
-            ) => Err(WalError::UnexpectedAnswer { id }),
-        }
+            ) => return Err(WalError::UnexpectedAnswer { id }),
+        };
+        pending(request, step)
+    }
+}
+
+impl Found {
+    fn with_snapshot(contents: Contents, file: &Bytes) -> Result<Self, Damage> {
+        let Some(named) = contents.snapshot() else { return Ok(Self { contents, snapshot: None }) };
+        let Some(snapshot) = snapshot_file::decode(file, named) else {
+            let file = snapshot_file(named.place.slot).as_str().to_owned();
+            return Err(Damage::LostSnapshot { last: named.meta.last, file });
+        };
+        Ok(Self { contents, snapshot: Some(snapshot) })
     }
 
-    fn clear_or_sync(
-        file: FileName,
-        contents: Contents,
-        submit: impl FnOnce(Request) -> RequestId,
-    ) -> Progress {
-        if contents.torn_len == 0 {
-            return Self::sync(file, contents, submit);
+    fn clear_or_sync(self) -> (Request, Step) {
+        let Contents { file, end, torn_len, .. } = self.contents;
+        if torn_len == 0 {
+            return self.sync();
         }
         // It was read into memory a moment ago, so it fits.
-        let zeros = Bytes::from(vec![0; contents.torn_len as usize]);
-        let id = submit(Request::Write { file: file.clone(), offset: contents.end, bytes: zeros });
-        Progress::Pending(Self { file, id, step: Step::Clearing(contents) })
+        let zeros = Bytes::from(vec![0; torn_len as usize]);
+        (
+            Request::Write { file: FileName::from(file.name()), offset: end, bytes: zeros },
+            Step::Clearing(self),
+        )
     }
 
-    fn sync(file: FileName, contents: Contents, submit: impl FnOnce(Request) -> RequestId) -> Progress {
-        let id = submit(Request::Sync { file: file.clone() });
-        Progress::Pending(Self { file, id, step: Step::Syncing(contents) })
+    fn sync(self) -> (Request, Step) {
+        (Request::Sync { file: FileName::from(self.contents.file.name()) }, Step::Syncing(self))
     }
 }

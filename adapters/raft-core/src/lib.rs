@@ -3,18 +3,21 @@
 //! The adapter keeps each [`Write`] until the log store has made it durable, and only then claims so: the promises
 //! inside leave at that moment and not before.
 
+mod entry;
+mod message;
+mod observation;
 mod render;
+mod start;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use raft_core::{
-    AppendOutcome, ByteCount, CampaignError, Config, Envelope, Incarnation, LogIndex, LogSlice, Message,
-    NodeId, Payload, ProposeError, Raft, ReadError, ReadId, ReadState, RoleKind, Ticks, TransferError, Write,
+    CampaignError, Configuration, EntryId, Envelope, LogIndex, LogSlice, Message, NodeId, ProposeError, Raft,
+    ReadError, ReadId, ReadState, SnapshotMeta, SnapshotOutcome, Ticks, TransferError, Write,
 };
 use wavetank_process::{
-    Adapter, Boot, Committed, Description, Observation, Outputs, Persist, Promise, ReadOutcome, Recovered,
-    Refusal, RequestId, Role,
+    Adapter, Boot, Description, Observation, Outputs, Persist, ReadOutcome, Recovered, Refusal, RequestId,
 };
 
 /// A replica of `raft-core` behind the tank's seam.
@@ -32,23 +35,7 @@ impl Adapter for RaftCore {
     const NAME: &'static str = "raft-core";
 
     fn start(boot: &Boot, recovered: Recovered) -> Result<Self, String> {
-        let options = &boot.options;
-        let config = Config {
-            election_timeout: Ticks(options.election_timeout_ticks),
-            heartbeat_interval: Ticks(options.heartbeat_ticks),
-            pre_vote: options.pre_vote,
-            check_quorum: options.check_quorum,
-            max_message_bytes: ByteCount(options.max_message_bytes),
-            max_inflight_messages: options.max_inflight_messages,
-            ..Config::new(boot.id)
-        };
-        let recovered = raft_core::Recovered {
-            hard_state: recovered.hard_state,
-            commit: recovered.commit,
-            log: recovered.log,
-            ..raft_core::Recovered::founding(boot.voters.iter().copied())
-        };
-        let raft = Raft::new(config, recovered, Incarnation(boot.incarnation)).map_err(|e| e.to_string())?;
+        let raft = start::replica(boot, recovered)?;
         Ok(Self { raft, writes: VecDeque::new(), released: Vec::new(), reads: BTreeMap::new() })
     }
 
@@ -69,11 +56,21 @@ impl Adapter for RaftCore {
     }
 
     fn step(&mut self, from: NodeId, bytes: &[u8]) -> Result<(), String> {
-        let envelope = raft_wire::decode(bytes).map_err(|e| e.to_string())?;
-        if envelope.from != from {
-            return Err(format!("{from} sent a message in the name of {}", envelope.from));
+        let envelope = message::decode(from, bytes)?;
+        if let Message::InstallSnapshot { .. } = envelope.message {
+            return Err("a snapshot without its bytes".to_owned());
         }
         self.raft.step(envelope).map_err(|e| e.to_string())
+    }
+
+    fn install_snapshot(&mut self, from: NodeId, last: EntryId, bytes: &[u8]) -> Result<(), String> {
+        let envelope = message::decode(from, bytes)?;
+        match &envelope.message {
+            Message::InstallSnapshot { snapshot } if snapshot.last == last => {
+                self.raft.step(envelope).map_err(|e| e.to_string())
+            }
+            _ => Err(format!("no message with a snapshot of {last}")),
+        }
     }
 
     fn propose(&mut self, command: Bytes) -> Result<(), Refusal> {
@@ -113,26 +110,20 @@ impl Adapter for RaftCore {
     }
 
     fn drain(&mut self, outputs: &mut Outputs) {
-        let encode = |envelope: &Envelope| (envelope.to, raft_wire::encode(envelope));
-        outputs.sends.extend(self.released.drain(..).map(|envelope| encode(&envelope)));
+        self.released.drain(..).for_each(|envelope| message::send(&envelope, outputs));
         while let Some(ready) = self.raft.ready() {
-            outputs.sends.extend(ready.messages.iter().map(encode));
+            ready.messages.iter().for_each(|envelope| message::send(envelope, outputs));
             if let Some(write) = ready.write {
                 outputs.writes.push(Persist {
                     number: write.number().0,
                     hard_state: write.hard_state(),
                     commit: write.commit(),
+                    snapshot: write.snapshot().cloned(),
                     entries: write.entries().cloned(),
                 });
                 self.writes.push_back(write);
             }
-            outputs.committed.extend(ready.committed.iter().flat_map(LogSlice::iter).map(|(id, entry)| {
-                let command = match &entry.payload {
-                    Payload::Noop | Payload::ConfChange(_) => None,
-                    Payload::Command(command) => Some(command.clone()),
-                };
-                Committed { id, command }
-            }));
+            outputs.committed.extend(ready.committed.iter().flat_map(LogSlice::iter).map(entry::committed));
             for state in ready.reads {
                 let (id, outcome) = match state {
                     ReadState::Confirmed { id, index } => (id, ReadOutcome::At(index)),
@@ -156,24 +147,27 @@ impl Adapter for RaftCore {
         self.raft.on_applied(index).expect("entries are applied as they are handed out");
     }
 
+    fn configuration(&self) -> Option<Configuration> {
+        Some(self.raft.configuration().clone())
+    }
+
+    fn snapshot_available(&mut self, snapshot: SnapshotMeta) {
+        self.raft
+            .snapshot_available(snapshot)
+            .expect("it is of what was applied, and later than the last one");
+    }
+
+    fn compact(&mut self, to: LogIndex) {
+        self.raft.compact(to).expect("the snapshot that is available covers it, and it was kept until now");
+    }
+
+    fn report_snapshot(&mut self, peer: NodeId, outcome: SnapshotOutcome) {
+        // It may no longer lead, or have found out by itself.
+        let _late = self.raft.report_snapshot(peer, outcome);
+    }
+
     fn observe(&self) -> Observation {
-        let role = match self.raft.role() {
-            RoleKind::Follower => Role::Follower,
-            RoleKind::PreCandidate => Role::PreCandidate,
-            RoleKind::Candidate => Role::Candidate,
-            RoleKind::Leader => Role::Leader,
-        };
-        Observation {
-            role,
-            term: self.raft.term(),
-            vote: self.raft.hard_state().vote(),
-            leader: self.raft.leader(),
-            last: self.raft.last(),
-            commit: self.raft.commit(),
-            applied: self.raft.applied(),
-            digest: self.raft.state_digest(),
-            machine_digest: 0,
-        }
+        observation::observe(&self.raft)
     }
 
     fn log(&self) -> LogSlice {
@@ -181,15 +175,7 @@ impl Adapter for RaftCore {
     }
 
     fn describe(bytes: &[u8]) -> Option<Description> {
-        let envelope = raft_wire::decode(bytes).ok()?;
-        let promise = match &envelope.message {
-            // Who asks for votes has given its own.
-            Message::RequestVote { .. } => Promise::Vote { candidate: envelope.from },
-            Message::RequestVoteReply { granted: true } => Promise::Vote { candidate: envelope.to },
-            Message::AppendEntriesReply(AppendOutcome::Matched { index }) => Promise::Holds { index: *index },
-            _ => Promise::None,
-        };
-        Some(Description { kind: envelope.message.kind(), term: envelope.term, promise })
+        message::describe(bytes)
     }
 
     fn render(bytes: &[u8], command: &dyn Fn(&[u8]) -> String) -> String {

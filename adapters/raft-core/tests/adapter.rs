@@ -1,6 +1,9 @@
 //! The adapter passes on what the core says, keeps its promises until they are durable, and believes no forged sender.
 
-use raft_core::{EntryId, Envelope, HardState, LogIndex, LogSlice, Message, NodeId, Term};
+use raft_core::{
+    Configuration, EntryId, Envelope, HardState, LogIndex, LogSlice, Message, NodeId, SnapshotHandle,
+    SnapshotMeta, Term,
+};
 use wavetank_process::{Adapter, Boot, Outputs, Promise, RaftOptions, Recovered, Refusal, Role};
 use wavetank_raft_core::RaftCore;
 
@@ -14,6 +17,7 @@ fn start(pre_vote: bool) -> RaftCore {
     let recovered = Recovered {
         hard_state: HardState::default(),
         commit: LogIndex(0),
+        snapshot: None,
         log: LogSlice::empty(EntryId::ORIGIN),
     };
     RaftCore::start(&boot, recovered).expect("an empty disk")
@@ -97,4 +101,28 @@ fn every_kind_of_message_is_described_and_rendered() {
         assert_eq!(RaftCore::describe(&encoded).map(|message| message.kind), Some(message.kind()));
     }
     assert_eq!(RaftCore::describe(b"noise"), None);
+}
+
+#[test]
+fn a_snapshot_is_installed_only_with_its_bytes_and_by_the_name_they_have() {
+    let mut raft = start(true);
+    let last = EntryId::new(1, 7);
+    let configuration = Configuration::of_voters([1, 2, 3].map(node));
+    let snapshot = SnapshotMeta { last, configuration, handle: SnapshotHandle(7) };
+    let message = bytes(2, Message::InstallSnapshot { snapshot: snapshot.clone() });
+    let before = raft.observe();
+    assert_eq!(raft.step(node(2), &message), Err("a snapshot without its bytes".to_owned()));
+    assert!(
+        raft.install_snapshot(node(2), EntryId::new(1, 8), &message).is_err(),
+        "another snapshot's bytes"
+    );
+    assert_eq!(raft.observe(), before);
+    raft.install_snapshot(node(2), last, &message).expect("a leader");
+    let outputs = drain(&mut raft);
+    assert_eq!(outputs.writes.len(), 1);
+    assert_eq!(outputs.writes[0].snapshot, Some(snapshot));
+    assert_eq!(outputs.sends, [], "the leader hears of it when it is durable");
+    raft.persisted(outputs.writes[0].number);
+    assert_eq!(drain(&mut raft).sends.len(), 1);
+    assert_eq!((raft.observe().applied, raft.log().prev()), (last.index, last));
 }

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use raft::{RawNode, StateRole, storage::MemStorage};
-use raft_core::{LogIndex, LogSlice, NodeId};
+use raft::{RawNode, StateRole, eraftpb::MessageType};
+use raft_core::{Configuration, EntryId, LogIndex, LogSlice, NodeId, SnapshotMeta, SnapshotOutcome};
 use wavetank_process::{
     Adapter, Boot, Description, Observation, Outputs, ReadOutcome, Recovered, Refusal, RequestId,
 };
 
-use crate::{log, message, observation, start, writes::Writes};
+use crate::{log, message, observation, snapshot, start, storage::MemoryStorage, timers, writes::Writes};
 
 /// A replica of TiKV's `raft` crate. See the [crate's page](crate).
 #[expect(missing_debug_implementations, reason = "the crate's own state has none")]
 pub struct RaftRs {
-    node: RawNode<MemStorage>,
+    node: RawNode<MemoryStorage>,
     /// The timeout last supplied; the least there is until then.
     election_timeout: usize,
     /// The term and role for which it was supplied.
@@ -37,16 +37,10 @@ impl Adapter for RaftRs {
     const NAME: &'static str = "raft-rs";
 
     fn start(boot: &Boot, recovered: Recovered) -> Result<Self, String> {
-        let config = start::config(boot)?;
-        let storage = start::storage(&boot.voters, &recovered)?;
-        let logger = slog::Logger::root(slog::Discard, slog::o!());
-        let node = RawNode::new(&config, storage, &logger).map_err(|error| error.to_string())?;
-        if !node.raft.promotable() {
-            return Err(format!("{} is none of the voters {:?}", boot.id, boot.voters));
-        }
+        let node = start::node(boot, &recovered)?;
         Ok(Self {
+            election_timeout: node.raft.election_timeout(),
             node,
-            election_timeout: config.election_tick,
             timed: None,
             writes: Writes::default(),
             reads: BTreeMap::new(),
@@ -63,15 +57,7 @@ impl Adapter for RaftRs {
     }
 
     fn ticks_until_timeout(&self) -> Option<u64> {
-        let raft = &self.node.raft;
-        let election = |timeout: usize| timeout.saturating_sub(raft.election_elapsed);
-        let ticks = if raft.state == StateRole::Leader {
-            // It checks its quorum, and ends a transfer, once in an election timeout.
-            election(raft.election_timeout()).min(raft.heartbeat_timeout() - raft.heartbeat_elapsed())
-        } else {
-            election(self.election_timeout)
-        };
-        Some(ticks.max(1) as u64)
+        Some(timers::ticks_until_timeout(&self.node.raft, self.election_timeout))
     }
 
     /// The crate draws when it enters a term, steps down, or wins: never without a change of term or role. (A
@@ -89,13 +75,19 @@ impl Adapter for RaftRs {
     }
 
     fn step(&mut self, from: NodeId, bytes: &[u8]) -> Result<(), String> {
-        let (message, description) = message::decode(bytes)?;
-        let raft = &self.node.raft;
-        if (message.from, message.to) != (from.number(), raft.id) {
-            return Err(format!("{} from n{} to n{}", description.kind, message.from, message.to));
+        let message = message::decode_for(&self.node.raft, from, bytes)?;
+        if message.msg_type == MessageType::MsgSnapshot {
+            return Err("a snapshot without its bytes".to_owned());
         }
-        if message.from == raft.id || raft.prs().get(message.from).is_none() {
-            return Err(format!("{from} is no peer"));
+        self.node.step(message).map_err(|error| error.to_string())
+    }
+
+    fn install_snapshot(&mut self, from: NodeId, last: EntryId, bytes: &[u8]) -> Result<(), String> {
+        let message = message::decode_for(&self.node.raft, from, bytes)?;
+        let described = snapshot::description(message.get_snapshot());
+        let known = Some(&described.configuration) == self.configuration().as_ref();
+        if message.msg_type != MessageType::MsgSnapshot || described.last != last || !known {
+            return Err(format!("no message with a snapshot of {last} for these members"));
         }
         self.node.step(message).map_err(|error| error.to_string())
     }
@@ -140,7 +132,9 @@ impl Adapter for RaftRs {
         self.writes.release(outputs);
         while self.node.has_ready() {
             let mut ready = self.node.ready();
-            outputs.sends.extend(message::encode(ready.take_messages()));
+            let mut messages = ready.take_messages();
+            message::take_snapshots(&mut messages, &mut outputs.snapshots);
+            outputs.sends.extend(message::encode(messages));
             outputs.committed.extend(ready.take_committed_entries().iter().map(log::committed));
             for state in ready.take_read_states() {
                 let id = self.reads.remove(&state.request_ctx).expect("a read is answered once");
@@ -161,6 +155,22 @@ impl Adapter for RaftRs {
 
     fn applied(&mut self, index: LogIndex) {
         self.node.advance_apply_to(index.0);
+    }
+
+    fn configuration(&self) -> Option<Configuration> {
+        Some(snapshot::configuration(&self.node.raft.prs().conf().to_conf_state()))
+    }
+
+    fn snapshot_available(&mut self, snapshot: SnapshotMeta) {
+        self.node.mut_store().snapshot = Some(snapshot::described(&snapshot));
+    }
+
+    fn compact(&mut self, to: LogIndex) {
+        self.node.mut_store().compact(to.0);
+    }
+
+    fn report_snapshot(&mut self, peer: NodeId, outcome: SnapshotOutcome) {
+        self.node.report_snapshot(peer.number(), snapshot::status(outcome));
     }
 
     fn observe(&self) -> Observation {

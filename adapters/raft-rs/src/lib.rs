@@ -21,16 +21,21 @@
 //!   request id, so the context is a count of our own.
 //! - **An entry without data is a no-op**, and so an empty command cannot be told from one: it is refused.
 //! - **Zero means none** for nodes, and a message of term zero is taken for one of our own, without a check of its
-//!   term. Such messages, and types that no peer has a reason to send, are refused at the door. So are snapshots
-//!   and changes of configuration, which the seam does not have.
+//!   term. Such messages, and types that no peer has a reason to send, are refused at the door. So are changes
+//!   of configuration, which the seam does not have.
+//! - **Snapshots are made by the storage when they are asked for**, inside `send`. Ours is the description of the latest one
+//!   that the replica has; the crate's message with it travels along with the bytes.
 //! - **A reply from a later term looks like an acknowledgement** of index 0; it is described as one.
 //! - **Nonsense may panic.** A heartbeat that commits more than the follower holds ends the process, and an empty
 //!   append behind an entry of term 0 beyond the log is acknowledged. Both are left as they are: the tank is to
 //!   see the crate, not a better one.
 
+mod storage;
 mod log;
+mod snapshot;
 mod message;
 mod observation;
+mod timers;
 mod start;
 mod writes;
 mod adapter;

@@ -4,10 +4,11 @@ use bytes::Bytes;
 use raft::{
     RaftLog,
     eraftpb::{self, EntryType},
-    storage::MemStorage,
 };
 use raft_core::{Entry, EntryId, LogSlice, Payload, Term};
 use wavetank_process::Committed;
+
+use crate::storage::MemoryStorage;
 
 /// The crate's entries behind `prev`, which must be contiguous and no changes of configuration.
 pub(crate) fn log_slice(prev: EntryId, entries: &[eraftpb::Entry]) -> Result<LogSlice, String> {
@@ -25,9 +26,12 @@ pub(crate) fn log_slice(prev: EntryId, entries: &[eraftpb::Entry]) -> Result<Log
     Ok(slice)
 }
 
-/// The whole log: nothing is ever compacted.
-pub(crate) fn whole(log: &RaftLog<MemStorage>) -> LogSlice {
-    log_slice(EntryId::ORIGIN, &log.all_entries()).expect("a log of the crate")
+/// The whole log, from its last compaction on.
+pub(crate) fn whole(log: &RaftLog<MemoryStorage>) -> LogSlice {
+    let first = log.first_index();
+    let base = EntryId::new(log.term(first - 1).expect("it is kept"), first - 1);
+    let entries = log.all_entries();
+    log_slice(base, &entries).expect("a log of the crate")
 }
 
 /// The command in an entry. The crate's own entries have no data.

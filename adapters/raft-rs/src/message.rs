@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use protobuf::Message as _;
 use raft::{
-    CAMPAIGN_TRANSFER,
+    CAMPAIGN_TRANSFER, Raft,
     eraftpb::{self, Message, MessageType},
 };
 use raft_core::{EntryId, LogIndex, NodeId, Term};
-use wavetank_process::{Description, Promise};
+use wavetank_process::{Description, Promise, SnapshotSend};
 
-use crate::log::log_slice;
+use crate::{log::log_slice, snapshot, storage::MemoryStorage};
 
 /// Reads a message back. What the crate would mistake for one of its own, or the tank has no words for, is an error.
 pub(crate) fn decode(bytes: &[u8]) -> Result<(Message, Description), String> {
@@ -20,11 +20,29 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(Message, Description), String> {
         return Err(format!("{kind} of {term}"));
     }
     log_slice(EntryId::new(message.log_term, message.index), &message.entries)?;
+    if message.msg_type == MessageType::MsgSnapshot {
+        let last = snapshot::description(message.get_snapshot()).last;
+        if last.index == LogIndex(0) || last.term == Term(0) || term < last.term {
+            return Err(format!("{kind} of {term} with a snapshot of {last}"));
+        }
+    }
     Ok((message, Description { kind, term, promise }))
 }
 
+/// Reads a message of a peer to this server.
+pub(crate) fn decode_for(raft: &Raft<MemoryStorage>, from: NodeId, bytes: &[u8]) -> Result<Message, String> {
+    let (message, description) = decode(bytes)?;
+    if (message.from, message.to) != (from.number(), raft.id) {
+        return Err(format!("{} from n{} to n{}", description.kind, message.from, message.to));
+    }
+    if message.from == raft.id || raft.prs().get(message.from).is_none() {
+        return Err(format!("{from} is no peer"));
+    }
+    Ok(message)
+}
+
 /// The kind and the promise of a message; `None` for the crate's messages to itself, forwarded requests (the
-/// adapter forwards none), and for snapshots and requests of them (nothing is ever compacted).
+/// adapter forwards none), and for requests of snapshots (the adapter makes none).
 fn meaning(message: &Message) -> Option<(&'static str, Promise)> {
     let agreed = !message.reject;
     Some(match message.msg_type {
@@ -47,8 +65,16 @@ fn meaning(message: &Message) -> Option<(&'static str, Promise)> {
         MessageType::MsgHeartbeat => ("Heartbeat", Promise::None),
         MessageType::MsgHeartbeatResponse => ("HeartbeatReply", Promise::None),
         MessageType::MsgTimeoutNow => ("TimeoutNow", Promise::None),
+        MessageType::MsgSnapshot => ("InstallSnapshot", Promise::None),
         _ => return None,
     })
+}
+
+/// Takes out the messages that are to go with the bytes of a snapshot.
+pub(crate) fn take_snapshots(messages: &mut Vec<Message>, sends: &mut Vec<SnapshotSend>) {
+    let found = messages.extract_if(.., |message| message.msg_type == MessageType::MsgSnapshot);
+    sends.extend(found.map(|message| snapshot::send(&message)));
+    sends.sort_by_key(|send| send.to);
 }
 
 /// Encodes messages by ascending receiver: the crate broadcasts in the order of a hash map.
@@ -90,6 +116,9 @@ pub(crate) fn render(bytes: &[u8], command: &dyn Fn(&[u8]) -> String) -> String 
         MessageType::MsgAppendResponse => format!(" matched {index}"),
         MessageType::MsgHeartbeat => {
             format!(" commit {commit}{}", read.map_or(String::new(), |read| format!(", read {read}")))
+        }
+        MessageType::MsgSnapshot => {
+            format!(" up to {}", snapshot::description(message.snapshot.get_ref()).last)
         }
         MessageType::MsgHeartbeatResponse => read.map_or(String::new(), |read| format!(" read {read}")),
         _ => String::new(),

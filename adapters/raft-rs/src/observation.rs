@@ -1,12 +1,14 @@
 //! What the checks may know of the crate. All of it is exact.
 
-use raft::{Raft, StateRole, storage::MemStorage};
+use raft::{Raft, StateRole};
 use raft_core::{EntryId, LogIndex, NodeId, Term};
 use wavetank_process::{Observation, Role};
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::storage::MemoryStorage;
+
 /// The crate's state, but for what is applied.
-pub(crate) fn observe(raft: &Raft<MemStorage>, election_timeout: usize) -> Observation {
+pub(crate) fn observe(raft: &Raft<MemoryStorage>, election_timeout: usize) -> Observation {
     Observation {
         role: match raft.state {
             StateRole::Follower => Role::Follower,
@@ -27,12 +29,12 @@ pub(crate) fn observe(raft: &Raft<MemStorage>, election_timeout: usize) -> Obser
 
 /// What of the crate's state can be seen, timers included. The id of the last entry stands for the log; the windows of
 /// unanswered messages and the reads under way show only once they act.
-fn digest(raft: &Raft<MemStorage>, election_timeout: usize) -> u128 {
+fn digest(raft: &Raft<MemoryStorage>, election_timeout: usize) -> u128 {
     let mut digest = Xxh3::new();
     let mut add = |numbers: &[u64]| numbers.iter().for_each(|number| digest.update(&number.to_le_bytes()));
     add(&[raft.term, raft.vote, raft.state as u64, raft.leader_id, raft.lead_transferee.unwrap_or(0)]);
     let log = &raft.raft_log;
-    add(&[log.committed, log.persisted, log.last_index(), log.last_term()]);
+    add(&[log.committed, log.persisted, log.last_index(), log.last_term(), log.first_index()]);
     add(&[raft.election_elapsed, raft.heartbeat_elapsed(), election_timeout].map(|ticks| ticks as u64));
     let mut peers: Vec<_> = raft.prs().iter().collect();
     peers.sort_unstable_by_key(|(id, _)| **id);

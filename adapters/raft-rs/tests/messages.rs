@@ -20,7 +20,11 @@ fn replica() -> RaftRs {
         options: RaftOptions::default(),
     };
     let log = LogSlice::empty(EntryId::ORIGIN);
-    RaftRs::start(&boot, Recovered { hard_state: HardState::default(), commit: LogIndex(0), log }).unwrap()
+    RaftRs::start(
+        &boot,
+        Recovered { hard_state: HardState::default(), commit: LogIndex(0), snapshot: None, log },
+    )
+    .unwrap()
 }
 
 /// A message from n2 to n1 in term 2.

@@ -6,8 +6,8 @@ use wavetank_process::raft_core::{LogIndex, NodeId};
 use super::{Check, Fact, Finding, Watched, is_majority};
 use crate::audit::AuditEntry;
 
-/// The latest committed entry is on the disks of a majority, and so is everything before it. Machines that are down
-/// count by their disks.
+/// The latest committed entry is on the disks of a majority, and so is everything before it: in the log, or in a snapshot
+/// that is whole. Machines that are down count by their disks.
 #[derive(Debug, Default)]
 pub struct CommitDurability {
     /// The highest committed index, its entry, and who knew it first.
@@ -21,7 +21,7 @@ impl CommitDurability {
         let mut holders = Vec::new();
         for machine in cluster {
             let Some(durable) = machine.durable() else { return Finding::Unconcerned };
-            if durable.entry(index) == Some(entry) {
+            if durable.holds(index, entry) {
                 holders.push(machine.id);
             }
         }
@@ -55,7 +55,7 @@ impl Check for CommitDurability {
             Fact::Crashed => self.count(cluster),
             Fact::Persisted => {
                 let holds = self.latest.is_none_or(|(index, entry, _)| {
-                    machine.durable().is_some_and(|durable| durable.entry(index) == Some(entry))
+                    machine.durable().is_some_and(|durable| durable.holds(index, entry))
                 });
                 if holds { Finding::Unconcerned } else { self.count(cluster) }
             }
@@ -66,10 +66,10 @@ impl Check for CommitDurability {
 
 #[cfg(test)]
 mod tests {
-    use wavetank_process::{Observation, Role};
+    use wavetank_process::{Observation, Role, raft_core::EntryId};
 
     use super::*;
-    use crate::checks::testing::{cluster, durable, observation};
+    use crate::checks::testing::{cluster, compacted, durable, observation};
 
     fn committed(index: u64) -> Observation {
         Observation { commit: LogIndex(index), ..observation(Role::Leader, 2) }
@@ -124,5 +124,22 @@ mod tests {
             &cluster,
         );
         assert!(matches!(finding, Finding::Violated(_)));
+    }
+
+    #[test]
+    fn a_snapshot_holds_what_it_covers_if_it_is_whole() {
+        let finding = |base: EntryId, is_whole: bool| {
+            let mut cluster = cluster(3);
+            durable(&mut cluster[0], 2, None, &[1, 2]);
+            compacted(&mut cluster[1], base, is_whole, &[]);
+            let mut check = CommitDurability::default();
+            check.check(&Fact::Recovered { now: &committed(2), log: None }, 0, &cluster)
+        };
+        assert_eq!(finding(EntryId::new(2, 2), true), Finding::Holds);
+        assert_eq!(finding(EntryId::new(3, 5), true), Finding::Holds);
+        let violated = [(EntryId::new(2, 2), false), (EntryId::new(3, 2), true), (EntryId::new(1, 1), true)];
+        for (base, is_whole) in violated {
+            assert!(matches!(finding(base, is_whole), Finding::Violated(_)), "{base} {is_whole}");
+        }
     }
 }

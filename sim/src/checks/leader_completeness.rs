@@ -10,7 +10,7 @@ use wavetank_process::{
 use super::{Check, Fact, Finding, Watched};
 use crate::audit::AuditEntry;
 
-/// Whoever becomes leader holds everything that was committed in earlier terms.
+/// Whoever becomes leader holds everything that was committed in earlier terms, in its log or by a snapshot.
 #[derive(Debug, Default)]
 pub struct LeaderCompleteness {
     /// The entries known to be committed, each with the first term in which somebody knew it.
@@ -45,7 +45,7 @@ impl Check for LeaderCompleteness {
         if now.role == Role::Leader && self.led.insert(machine.id, now.term) != Some(now.term) {
             let mut earlier =
                 (1..).map(LogIndex).zip(&self.committed).filter(|(_, (_, term))| *term < now.term);
-            finding = match earlier.find(|(index, (entry, _))| log.entry(*index) != Some(*entry)) {
+            finding = match earlier.find(|(index, (entry, _))| !log.holds(*index, *entry)) {
                 Some((index, (entry, term))) => Finding::Violated(format!(
                     "{} leads {} without the entry {}@{index}, which was committed in {term}",
                     machine.id, now.term, entry.term.0
@@ -61,10 +61,10 @@ impl Check for LeaderCompleteness {
 
 #[cfg(test)]
 mod tests {
-    use wavetank_process::Observation;
+    use wavetank_process::{Observation, raft_core::EntryId};
 
     use super::*;
-    use crate::checks::testing::{cluster, durable, observation};
+    use crate::checks::testing::{cluster, compacted, durable, observation};
 
     #[test]
     fn a_leader_that_lacks_a_committed_entry_is_a_violation() {
@@ -97,5 +97,27 @@ mod tests {
             check.check(&Fact::Recovered { now: &past, log: None }, 1, &cluster),
             Finding::Violated(_)
         ));
+    }
+
+    #[test]
+    fn a_leader_may_hold_what_was_committed_by_a_snapshot() {
+        let finding = |base: EntryId, terms: &[u64]| {
+            let mut check = LeaderCompleteness::default();
+            let mut cluster = cluster(2);
+            durable(&mut cluster[0], 2, None, &[1, 2, 2]);
+            let first = Observation { commit: LogIndex(3), ..observation(Role::Leader, 2) };
+            check.check(&Fact::Recovered { now: &first, log: None }, 0, &cluster);
+            compacted(&mut cluster[1], base, true, terms);
+            let later = observation(Role::Leader, 3);
+            check.check(&Fact::Recovered { now: &later, log: None }, 1, &cluster)
+        };
+        assert_eq!(finding(EntryId::new(2, 3), &[]), Finding::Holds);
+        assert_eq!(finding(EntryId::new(2, 2), &[2]), Finding::Holds);
+        assert!(matches!(finding(EntryId::new(2, 2), &[]), Finding::Violated(_)), "3 is missing");
+        assert!(matches!(finding(EntryId::new(2, 2), &[3]), Finding::Violated(_)), "another one is at 3");
+        assert!(
+            matches!(finding(EntryId::new(1, 2), &[2]), Finding::Violated(_)),
+            "a snapshot of another past"
+        );
     }
 }

@@ -66,8 +66,24 @@ impl Check for LogMatching {
             *looked_at = (*looked_at).min(kept);
         }
         let mut finding = Finding::Trivial;
+        if *looked_at < written.base.index {
+            // What a snapshot covers is not there to be looked at, but for the entry that it ends with.
+            *looked_at = written.base.index;
+            match self.entries.get_mut(&written.base) {
+                Some(seen) => {
+                    seen.shared |= seen.first != machine.id;
+                    finding = Finding::Holds;
+                }
+                None => {
+                    let (id, base) = (machine.id, written.base);
+                    return Finding::Violated(format!(
+                        "the log of {id} begins behind {base}, which nobody ever wrote"
+                    ));
+                }
+            }
+        }
         while let Some(entry) = written.entry(looked_at.next()) {
-            let before = written.entry(*looked_at).map_or(Term(0), |before| before.term);
+            let before = written.term_at(*looked_at).unwrap_or_default();
             *looked_at = looked_at.next();
             let id = EntryId { term: entry.term, index: *looked_at };
             let seen = self.entries.entry(id).or_insert(Seen {
@@ -98,7 +114,7 @@ impl Check for LogMatching {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::testing::{cluster, durable, durable_entries};
+    use crate::checks::testing::{cluster, compacted, durable, durable_entries};
 
     const WROTE: Fact<'_> = Fact::Wrote { kept: None };
 
@@ -156,5 +172,22 @@ mod tests {
         };
         assert_eq!(again(false), Finding::Trivial);
         assert!(matches!(again(true), Finding::Violated(_)), "n2 still knows the first one");
+    }
+
+    #[test]
+    fn a_log_begins_behind_an_entry_that_somebody_wrote() {
+        let finding = |base: EntryId, terms: &[u64]| {
+            let mut check = LogMatching::default();
+            let mut cluster = cluster(2);
+            durable(&mut cluster[0], 3, None, &[1, 2, 2, 3]);
+            check.check(&WROTE, 0, &cluster);
+            compacted(&mut cluster[1], base, true, terms);
+            check.check(&WROTE, 1, &cluster)
+        };
+        assert_eq!(finding(EntryId::new(2, 3), &[]), Finding::Holds);
+        assert_eq!(finding(EntryId::new(2, 3), &[3]), Finding::Holds);
+        assert!(matches!(finding(EntryId::new(1, 3), &[3]), Finding::Violated(_)), "n1 has 2@3 there");
+        assert!(matches!(finding(EntryId::new(2, 5), &[]), Finding::Violated(_)), "nobody has 5");
+        assert!(matches!(finding(EntryId::new(1, 1), &[1, 2]), Finding::Violated(_)), "2@3 follows 2@2");
     }
 }

@@ -52,7 +52,12 @@ fn forgotten_vote(term: Term, candidate: NodeId, durable: &DurableState) -> Opti
 
 fn missing_entries(index: LogIndex, durable: &DurableState) -> Option<String> {
     let last = durable.last().index;
-    (last < index).then(|| format!("the log on the disk ends at {last}, not at {index}"))
+    if last < index {
+        return Some(format!("the log on the disk ends at {last}, not at {index}"));
+    }
+    let is_lost = LogIndex(0) < index && durable.entry(index).is_none() && !durable.covers(index);
+    is_lost
+        .then(|| format!("the log on the disk begins behind {}, and its snapshot is not whole", durable.base))
 }
 
 /// An acknowledged entry that is not the leader's. That those before it are the same is what Log Matching says.
@@ -70,10 +75,10 @@ fn other_entry(term: Term, index: LogIndex, durable: &DurableState, leader: &Wat
 
 #[cfg(test)]
 mod tests {
-    use wavetank_process::Description;
+    use wavetank_process::{Description, raft_core::EntryId};
 
     use super::*;
-    use crate::checks::testing::{acknowledgement, cluster, durable, node, observation, vote};
+    use crate::checks::testing::{acknowledgement, cluster, compacted, durable, node, observation, vote};
 
     fn sent(message: &Description, disk: (u64, Option<u64>, &[u64])) -> Finding {
         let mut cluster = cluster(3);
@@ -123,5 +128,23 @@ mod tests {
         assert_eq!(acknowledged(3, &[1]), Finding::Holds, "the leader has not handed it to its disk");
         assert_eq!(acknowledged(4, &[1, 4]), Finding::Holds, "n2 leads another term by now");
         assert!(matches!(acknowledged(3, &[1, 3]), Finding::Violated(_)));
+    }
+
+    #[test]
+    fn a_whole_snapshot_keeps_the_promise_of_what_it_covers() {
+        let sent = |is_whole: bool, index: u64| {
+            let mut cluster = cluster(3);
+            durable(&mut cluster[0], 3, None, &[]);
+            compacted(&mut cluster[0], EntryId::new(2, 4), is_whole, &[3]);
+            let message = acknowledgement(3, index);
+            Promises.check(&Fact::Sent { to: node(2), message: &message }, 0, &cluster)
+        };
+        assert_eq!(
+            [3, 4, 5].map(|index| sent(true, index)),
+            [Finding::Holds, Finding::Holds, Finding::Holds]
+        );
+        assert!(matches!(sent(true, 6), Finding::Violated(_)));
+        assert!(matches!(sent(false, 4), Finding::Violated(_)));
+        assert_eq!(sent(false, 5), Finding::Holds, "the entry itself is there");
     }
 }

@@ -1,12 +1,12 @@
 //! Recovery: a restarted process starts from exactly what its disk holds.
 
-use wavetank_process::raft_core::{EntryId, LogSlice};
+use wavetank_process::raft_core::{EntryId, LogIndex, LogSlice};
 
 use super::{Check, Fact, Finding, Watched};
 use crate::audit::{AuditEntry, DurableState};
 
-/// Term, vote and every entry of the log of a recovered process equal an independent reading of its disk. Of a process
-/// that cannot show its log, the last entry is compared.
+/// Term, vote and every entry of the log of a recovered process equal an independent reading of its disk, and its state
+/// machine starts from the snapshot there. Of a process that cannot show its log, the last entry is compared.
 #[derive(Debug)]
 pub struct Recovery;
 
@@ -28,6 +28,19 @@ impl Check for Recovery {
                 machine.id
             ));
         }
+        if let Some(log) = log.filter(|log| log.prev() != disk.base) {
+            let (id, prev, base) = (machine.id, log.prev(), disk.base);
+            return Finding::Violated(format!(
+                "{id} recovered a log that begins behind {prev}, and on its disk it begins behind {base}"
+            ));
+        }
+        let covered = disk.snapshot.as_ref().map_or(LogIndex(0), |snapshot| snapshot.last.index);
+        if now.applied < covered {
+            let (id, applied) = (machine.id, now.applied);
+            return Finding::Violated(format!(
+                "{id} started with what was applied up to {applied}, although the snapshot on its disk ends at {covered}"
+            ));
+        }
         if let Some(id) = log.and_then(|log| first_difference(log, disk)) {
             return Finding::Violated(format!(
                 "{} recovered the entry {id}, and its disk holds {:?} there",
@@ -35,7 +48,7 @@ impl Check for Recovery {
                 disk.entry(id.index)
             ));
         }
-        if disk.log.is_empty() { Finding::Trivial } else { Finding::Holds }
+        if disk.last() == EntryId::ORIGIN { Finding::Trivial } else { Finding::Holds }
     }
 }
 
@@ -53,7 +66,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::checks::testing::{cluster, durable, durable_entries, node, observation};
+    use crate::checks::testing::{cluster, compacted, durable, durable_entries, node, observation};
 
     #[test]
     fn recovering_anything_else_than_the_disk_holds_is_a_violation() {
@@ -89,5 +102,21 @@ mod tests {
         };
         assert_eq!(recovered(["a", "b"]), Finding::Holds);
         assert!(matches!(recovered(["x", "b"]), Finding::Violated(_)));
+    }
+
+    #[test]
+    fn recovering_from_another_snapshot_or_another_beginning_than_the_disks_is_a_violation() {
+        let recovered = |applied: u64, prev: EntryId| {
+            let mut cluster = cluster(1);
+            durable(&mut cluster[0], 2, None, &[]);
+            compacted(&mut cluster[0], EntryId::new(2, 4), true, &[]);
+            let (last, applied) = (EntryId::new(2, 4), LogIndex(applied));
+            let now = Observation { last, applied, ..observation(Role::Follower, 2) };
+            let log = LogSlice::empty(prev);
+            Recovery.check(&Fact::Recovered { now: &now, log: Some(&log) }, 0, &cluster)
+        };
+        assert_eq!(recovered(4, EntryId::new(2, 4)), Finding::Holds);
+        assert!(matches!(recovered(0, EntryId::new(2, 4)), Finding::Violated(_)));
+        assert!(matches!(recovered(4, EntryId::new(2, 3)), Finding::Violated(_)));
     }
 }

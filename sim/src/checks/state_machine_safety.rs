@@ -27,6 +27,20 @@ impl StateMachineSafety {
         let Some(log) = machine.written() else { return Finding::Unconcerned };
         let compared = self.compared.entry(machine.id).or_default();
         let mut finding = Finding::Unconcerned;
+        if *compared < log.base.index {
+            // What the log no longer holds was compared when it was committed, by whoever made the snapshot.
+            *compared = log.base.index;
+            let known = self.committed.get(usize::try_from(log.base.index.0 - 1).unwrap_or(usize::MAX));
+            match known {
+                Some((entry, _)) if entry.term == log.base.term => finding = Finding::Holds,
+                Some(_) | None => {
+                    return Finding::Violated(format!(
+                        "the log of {} begins behind {}, which was never committed",
+                        machine.id, log.base
+                    ));
+                }
+            }
+        }
         while *compared < now.commit {
             let index = compared.next();
             // What is committed may not have been handed to the disk yet: then it is compared later.
@@ -96,10 +110,10 @@ impl Check for StateMachineSafety {
 
 #[cfg(test)]
 mod tests {
-    use wavetank_process::Role;
+    use wavetank_process::{Role, raft_core::EntryId};
 
     use super::*;
-    use crate::checks::testing::{cluster, durable, observation};
+    use crate::checks::testing::{cluster, compacted, durable, observation};
 
     fn committed(index: u64) -> Observation {
         Observation { commit: LogIndex(index), ..observation(Role::Follower, 9) }
@@ -142,5 +156,22 @@ mod tests {
             check.check(&Fact::Recovered { now: &applied(2), log: None }, 1, &cluster),
             Finding::Violated(_)
         ));
+    }
+
+    #[test]
+    fn a_snapshot_of_what_was_never_committed_is_a_violation() {
+        let finding = |base: EntryId| {
+            let mut check = StateMachineSafety::default();
+            let mut cluster = cluster(2);
+            durable(&mut cluster[0], 9, None, &[1, 2, 2, 3]);
+            check.check(&Fact::Recovered { now: &committed(3), log: None }, 0, &cluster);
+            compacted(&mut cluster[1], base, true, &[]);
+            let now = committed(base.index.0);
+            check.check(&Fact::Recovered { now: &now, log: None }, 1, &cluster)
+        };
+        assert_eq!(finding(EntryId::new(2, 3)), Finding::Holds);
+        for base in [EntryId::new(3, 4), EntryId::new(1, 3)] {
+            assert!(matches!(finding(base), Finding::Violated(_)), "{base}");
+        }
     }
 }

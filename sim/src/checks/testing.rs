@@ -6,18 +6,18 @@ use wavetank_process::{
 };
 
 use super::Watched;
-use crate::audit::{Advance, AuditEntry, Auditor, DurableState};
+use crate::audit::{Advance, AuditEntry, AuditSnapshot, Auditor, DurableState, Images};
 
 /// An auditor that says what a test makes it say.
 #[derive(Clone, Default)]
 struct Scripted(DurableState);
 
 impl Auditor for Scripted {
-    fn file(&self) -> wavetank_process::disk::FileName {
-        "log".into()
+    fn reads(&self, _file: &wavetank_process::disk::FileName) -> bool {
+        false
     }
 
-    fn advance(&mut self, _image: &[u8]) -> Advance {
+    fn advance(&mut self, _images: &dyn Images) -> Advance {
         Advance::default()
     }
 
@@ -54,7 +54,19 @@ pub(crate) fn durable(machine: &mut Watched, term: u64, vote: Option<u64>, terms
 /// The same with (term, payload digest) for each entry.
 pub(crate) fn durable_entries(machine: &mut Watched, term: u64, vote: Option<u64>, entries: &[(u64, u64)]) {
     let log = entries.iter().map(|&(term, digest)| AuditEntry { term: Term(term), digest }).collect();
-    let state = DurableState { term: Term(term), vote: vote.map(node), commit: LogIndex(0), log };
+    let state = DurableState { term: Term(term), vote: vote.map(node), log, ..DurableState::default() };
+    put(machine, state);
+}
+
+/// Replaces the log on a machine's disk by entries of these terms behind `base`, which a snapshot covers, whole or not.
+pub(crate) fn compacted(machine: &mut Watched, base: EntryId, is_whole: bool, terms: &[u64]) {
+    let log = terms.iter().map(|&term| AuditEntry { term: Term(term), digest: 0 }).collect();
+    let before = machine.durable().cloned().unwrap_or_default();
+    let snapshot = Some(AuditSnapshot { last: base, is_whole });
+    put(machine, DurableState { base, snapshot, log, ..before });
+}
+
+fn put(machine: &mut Watched, state: DurableState) {
     machine.written = Some(Box::new(Scripted(state.clone())));
     machine.durable = Some(Box::new(Scripted(state)));
 }

@@ -12,8 +12,13 @@ use crate::{
 
 /// Has a log store write this past to an empty disk, and returns its files; `None` if it does not.
 pub(super) fn write<L: LogStore>(past: &Recovered) -> Option<BTreeMap<FileName, Vec<u8>>> {
-    let Recovered { hard_state, commit, log } = past.clone();
-    let write = Persist { number: 1, hard_state: Some(hard_state), commit, entries: Some(log) };
+    let Recovered { hard_state, commit, snapshot, log } = past.clone();
+    // The bytes of a snapshot would have to be saved before.
+    if snapshot.is_some() {
+        return None;
+    }
+    let write =
+        Persist { number: 1, hard_state: Some(hard_state), commit, snapshot: None, entries: Some(log) };
     let mut disk = SectorDisk::new(DiskOptions::default());
     let mut door = Door::new(Recorded::quiet());
     let mut queue = DiskQueue::default();
@@ -29,7 +34,7 @@ pub(super) fn write<L: LogStore>(past: &Recovered) -> Option<BTreeMap<FileName, 
             disk.submit(Time::ZERO, id, request, 0, &mut door);
             let result = disk.complete(id);
             match store.complete(id, result, &mut queue).ok()? {
-                StoreEvent::Pending => (),
+                StoreEvent::Pending | StoreEvent::SnapshotSaved(_) => (),
                 StoreEvent::Recovered(_) => store.append(&write, &mut queue),
                 StoreEvent::Durable(_) => return Some(disk.files()),
             }
@@ -51,6 +56,7 @@ mod tests {
     fn a_past_is_on_the_disk_as_an_independent_reader_finds_it() {
         let entries = [1, 1, 4].map(|term| Entry { term: Term(term), payload: Payload::Noop });
         let past = Recovered {
+            snapshot: None,
             hard_state: HardState::recovered(Term(5), NodeId::new(2)),
             commit: LogIndex(2),
             log: LogSlice::new(EntryId::ORIGIN, entries.to_vec()).expect("rising terms"),

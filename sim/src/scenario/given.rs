@@ -59,6 +59,7 @@ impl Given {
         Ok(Recovered {
             hard_state: HardState::recovered(Term(term), vote),
             commit: LogIndex(self.commit),
+            snapshot: None,
             log,
         })
     }

@@ -140,5 +140,7 @@ impl Cluster {
             && self.tick != Span::ZERO
             && self.client_timeout != Span::ZERO
             && self.max_inflight_messages != 0
+            && self.snapshots.snapshot_chunk_bytes != 0
+            && self.snapshots.snapshot_every_entries != Some(0)
     }
 }

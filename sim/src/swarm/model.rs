@@ -60,6 +60,12 @@ pub struct FaultModel {
     pub max_message_bytes: Vec<u64>,
     /// The most unanswered `AppendEntries` to one follower.
     pub max_inflight_messages: Vec<usize>,
+    /// After how many applied entries a replica takes a snapshot; 0 for never.
+    pub snapshot_every_entries: Amount,
+    /// How many entries it keeps in its log behind the snapshot.
+    pub keep_entries_behind_snapshot: Vec<u64>,
+    /// The most bytes of a snapshot in one message.
+    pub snapshot_chunk_bytes: Vec<u64>,
     /// By how many parts per million a clock may be fast or slow, at most 500,000.
     pub drift_ppm: Amount,
     /// The least time that a message travels, in microseconds.
@@ -112,6 +118,9 @@ impl Default for FaultModel {
             check_quorum: vec![true, false],
             max_message_bytes: vec![1 << 20, 0, 64, 512],
             max_inflight_messages: vec![64, 1, 2, 8],
+            snapshot_every_entries: Amount::Sometimes(1..=30),
+            keep_entries_behind_snapshot: vec![0, 1, 5, 20],
+            snapshot_chunk_bytes: vec![1 << 16, 64, 256, 1_024],
             drift_ppm: Amount::Sometimes(1..=50_000),
             latency_min_micros: 100..=3_000,
             latency_spread_micros: 100..=15_000,
@@ -169,6 +178,8 @@ impl FaultModel {
             ("check_quorum", self.check_quorum.len()),
             ("max_message_bytes", self.max_message_bytes.len()),
             ("max_inflight_messages", self.max_inflight_messages.len()),
+            ("keep_entries_behind_snapshot", self.keep_entries_behind_snapshot.len()),
+            ("snapshot_chunk_bytes", self.snapshot_chunk_bytes.len()),
             ("disk_latency_micros", self.disk_latency_micros.len()),
             ("torn_sectors", self.torn_sectors.len()),
         ];
@@ -178,6 +189,7 @@ impl FaultModel {
         for (field, zero) in [
             ("voters", self.voters.contains(&0)),
             ("max_inflight_messages", self.max_inflight_messages.contains(&0)),
+            ("snapshot_chunk_bytes", self.snapshot_chunk_bytes.contains(&0)),
         ] {
             if zero {
                 return Err(FaultModelError::Zero { field });
@@ -201,10 +213,11 @@ impl FaultModel {
     }
 
     /// Every range, with the limits that it has to keep.
-    fn ranges(&self) -> [(&'static str, &RangeInclusive<u64>, u64, u64); 20] {
+    fn ranges(&self) -> [(&'static str, &RangeInclusive<u64>, u64, u64); 21] {
         [
             ("election_timeout_ticks", &self.election_timeout_ticks, 2, 1 << 20),
             ("heartbeat_ticks", &self.heartbeat_ticks, 1, 1 << 20),
+            ("snapshot_every_entries", self.snapshot_every_entries.range(), 0, 1 << 20),
             ("drift_ppm", self.drift_ppm.range(), 0, 500_000),
             ("latency_min_micros", &self.latency_min_micros, 0, MOST_MICROS),
             ("latency_spread_micros", &self.latency_spread_micros, 0, MOST_MICROS),

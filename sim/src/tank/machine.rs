@@ -9,11 +9,12 @@ use bytes::Bytes;
 use wavetank_process::{
     Boot, Chance, Context, Control, Input, Label, Observation, Output, Process,
     disk::{self, FileName, Request, Response},
-    raft_core::{LogIndex, LogSlice, NodeId},
+    raft_core::{EntryId, LogIndex, LogSlice, NodeId},
 };
 
 use super::{Parcel, Tank, TankOptions};
 use crate::{
+    audit::Images,
     chance::{Door, Site},
     checks::{Fact, Watched},
     client::Workload,
@@ -64,8 +65,17 @@ pub(super) struct Machine {
     parked: VecDeque<Input>,
     /// When its next timer is scheduled.
     wake: Option<Time>,
-    /// The audited file with everything the process has handed to its disk, done or not.
-    written_image: Vec<u8>,
+    /// The audited files with everything the process has handed to its disk, done or not.
+    written_images: BTreeMap<FileName, Vec<u8>>,
+}
+
+/// What of a disk's files a loss of power would leave at least.
+struct Durable<'a>(&'a SectorDisk);
+
+impl Images for Durable<'_> {
+    fn image(&self, file: &FileName) -> &[u8] {
+        self.0.durable(file)
+    }
 }
 
 /// The door, as the process on one machine sees it.
@@ -94,7 +104,7 @@ impl Machine {
             clock: Clock::drifting(drift_ppm),
             parked: VecDeque::new(),
             wake: None,
-            written_image: Vec::new(),
+            written_images: BTreeMap::new(),
         }
     }
 
@@ -153,14 +163,15 @@ impl Machine {
         self.tick.0 <= self.clock.read(now).0.abs_diff(now.0)
     }
 
-    /// Notes what a write will have made of the audited file.
-    fn note_write(&mut self, offset: u64, bytes: &Bytes) {
+    /// Notes what a write will have made of an audited file.
+    fn note_write(&mut self, file: &FileName, offset: u64, bytes: &Bytes) {
         let start = usize::try_from(offset).expect("simulated files fit in memory");
         let end = start + bytes.len();
-        if self.written_image.len() < end {
-            self.written_image.resize(end, 0);
+        let image = self.written_images.entry(file.clone()).or_default();
+        if image.len() < end {
+            image.resize(end, 0);
         }
-        self.written_image[start..end].copy_from_slice(bytes);
+        image[start..end].copy_from_slice(bytes);
     }
 
     /// The first moment at which its process wants to be woken.
@@ -359,6 +370,10 @@ impl<W: Workload> Tank<W> {
                 self.tally.refused_messages += 1;
                 self.line(LineKind::Refused, None, || format!("{id} refuses a message of {from}: {reason}"));
             }
+            Output::Reached { branch } => {
+                *self.branches.entry(branch).or_default() += 1;
+                self.line(LineKind::State, None, || format!("{id} {}", branch.replace('_', " ")));
+            }
             Output::Halt { reason } => {
                 self.line(LineKind::Fault, None, || format!("{id} halts: {reason}"));
                 self.machines[position].status = Status::Halted { reason };
@@ -371,11 +386,11 @@ impl<W: Workload> Tank<W> {
     fn ask_disk(&mut self, position: usize, id: disk::RequestId, request: Request) {
         if let Request::Write { file, offset, bytes } = &request
             && let Some(written) = &mut self.cluster[position].written
-            && *file == written.file()
+            && written.reads(file)
         {
             let machine = &mut self.machines[position];
-            machine.note_write(*offset, bytes);
-            let advance = written.advance(&machine.written_image);
+            machine.note_write(file, *offset, bytes);
+            let advance = written.advance(&machine.written_images);
             if 0 < advance.frames {
                 let kept = advance.truncated_to.and_then(LogIndex::previous);
                 self.judge(&Fact::Wrote { kept }, position);
@@ -438,14 +453,18 @@ impl<W: Workload> Tank<W> {
     fn audit_durable(&mut self, position: usize) {
         let disk = &self.machines[position].disk;
         let Some(durable) = &mut self.cluster[position].durable else { return };
-        if 0 == durable.advance(disk.durable(&durable.file())).frames {
+        if 0 == durable.advance(&Durable(disk)).frames {
             return;
         }
         if self.trace.is_kept() {
             let id = self.machines[position].id;
             let state = durable.state();
             let vote = state.vote.map(|vote| format!(", vote {vote}")).unwrap_or_default();
-            let text = format!("{id} durable: {}{vote}, log to {}", state.term, state.last());
+            let base = match state.base {
+                EntryId::ORIGIN => String::new(),
+                base => format!(" from {base}"),
+            };
+            let text = format!("{id} durable: {}{vote}, log{base} to {}", state.term, state.last());
             self.line(LineKind::Disk, None, || text);
         }
         self.judge(&Fact::Persisted, position);
@@ -457,13 +476,13 @@ impl<W: Workload> Tank<W> {
         let watched = &mut self.cluster[position];
         watched.observation = None;
         if let Some(written) = &mut watched.written {
-            machine.written_image = machine.disk.cached(&written.file()).to_vec();
+            machine.written_images = machine.disk.cached_images();
             *written = written.fresh();
-            written.advance(&machine.written_image);
+            written.advance(&machine.written_images);
         }
         if let Some(durable) = &mut watched.durable {
             *durable = durable.fresh();
-            durable.advance(machine.disk.durable(&durable.file()));
+            durable.advance(&Durable(&machine.disk));
         }
     }
 }

@@ -1,50 +1,103 @@
 //! Log stores that break their word.
 
+use std::marker::PhantomData;
+
 use wavetank_process::{
     DiskQueue, LogStore, Persist, StoreError, StoreEvent, WalStore,
     disk::{DiskResult, Request, RequestId, Response},
-    raft_core::{Entry, HardState, LogSlice, Payload},
+    raft_core::{Entry, EntryId, HardState, LogIndex, LogSlice, Payload, SnapshotMeta},
 };
 
-/// Says that everything is durable and never asks the disk to make it so.
+/// Which files a store never syncs, though it says that it does.
+pub(crate) trait Unsynced: std::fmt::Debug + Default + 'static {
+    /// Whether this is one.
+    fn skips(file: &str) -> bool;
+}
+
+/// All of them.
 #[derive(Debug, Default)]
-pub(crate) struct NeverSyncs {
+pub(crate) struct Everything;
+
+impl Unsynced for Everything {
+    fn skips(_file: &str) -> bool {
+        true
+    }
+}
+
+/// Those of snapshots: the log names them before they are durable.
+#[derive(Debug, Default)]
+pub(crate) struct SnapshotsOnly;
+
+impl Unsynced for SnapshotsOnly {
+    fn skips(file: &str) -> bool {
+        file.starts_with("snapshot")
+    }
+}
+
+/// Says that everything is durable and never asks the disk to make it so, for some files.
+#[derive(Debug, Default)]
+pub(crate) struct NeverSyncs<U> {
     store: WalStore,
     /// What the store asks of the disk, before the syncs are taken out.
     asked: DiskQueue,
     /// The store's names for its requests, by ours for them: ours are numbered without the syncs.
     names: Vec<(RequestId, RequestId)>,
+    /// Syncs that were left out, to be answered with the next answer of the disk.
+    skipped: Vec<RequestId>,
+    which: PhantomData<U>,
 }
 
-impl NeverSyncs {
-    /// Hands on what the store asks, and answers its syncs.
-    fn hand_on(&mut self, disk: &mut DiskQueue) -> Result<StoreEvent, StoreError> {
-        let mut event = StoreEvent::Pending;
-        loop {
-            let requests = self.asked.drain().collect::<Vec<_>>();
-            if requests.is_empty() {
-                return Ok(event);
-            }
-            for (id, request) in requests {
-                if let Request::Sync { .. } = request {
-                    event = self.store.complete(id, Ok(Response::Synced), &mut self.asked)?;
-                } else {
-                    self.names.push((disk.submit(request), id));
-                }
+impl<U: Unsynced> NeverSyncs<U> {
+    /// Hands on what the store asks, but for the syncs that it leaves out.
+    fn hand_on(&mut self, disk: &mut DiskQueue) {
+        for (id, request) in self.asked.drain() {
+            match request {
+                Request::Sync { file } if U::skips(file.as_str()) => self.skipped.push(id),
+                request => self.names.push((disk.submit(request), id)),
             }
         }
     }
+
+    /// Answers the syncs that were left out, until something comes of one.
+    fn pretend(&mut self, disk: &mut DiskQueue) -> Result<StoreEvent, StoreError> {
+        let mut event = StoreEvent::Pending;
+        while let (StoreEvent::Pending, Some(id)) = (&event, self.skipped.pop()) {
+            event = self.store.complete(id, Ok(Response::Synced), &mut self.asked)?;
+            self.hand_on(disk);
+        }
+        Ok(event)
+    }
 }
 
-impl LogStore for NeverSyncs {
+impl<U: Unsynced> LogStore for NeverSyncs<U> {
     fn open(&mut self, disk: &mut DiskQueue) {
         self.store.open(&mut self.asked);
-        self.hand_on(disk).expect("it only asks to read");
+        self.hand_on(disk);
     }
 
     fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
         self.store.append(write, &mut self.asked);
-        self.hand_on(disk).expect("it only asks to write");
+        self.hand_on(disk);
+    }
+
+    fn save_snapshot(&mut self, last: EntryId, bytes: &[u8], disk: &mut DiskQueue) {
+        self.store.save_snapshot(last, bytes, &mut self.asked);
+        self.hand_on(disk);
+    }
+
+    fn name_snapshot(&mut self, snapshot: &SnapshotMeta, disk: &mut DiskQueue) {
+        self.store.name_snapshot(snapshot, &mut self.asked);
+        self.hand_on(disk);
+    }
+
+    fn discard_snapshot(&mut self, last: EntryId) {
+        self.store.discard_snapshot(last);
+    }
+
+    fn compact(&mut self, to: LogIndex, disk: &mut DiskQueue) -> bool {
+        let begun = self.store.compact(to, &mut self.asked);
+        self.hand_on(disk);
+        begun
     }
 
     fn complete(
@@ -55,13 +108,9 @@ impl LogStore for NeverSyncs {
     ) -> Result<StoreEvent, StoreError> {
         let place = self.names.iter().position(|(ours, _)| *ours == id).expect("it was asked");
         let (_, id) = self.names.remove(place);
-        match self.store.complete(id, result, &mut self.asked)? {
-            StoreEvent::Pending => self.hand_on(disk),
-            event @ (StoreEvent::Recovered(_) | StoreEvent::Durable(_)) => {
-                self.hand_on(disk)?;
-                Ok(event)
-            }
-        }
+        let event = self.store.complete(id, result, &mut self.asked)?;
+        self.hand_on(disk);
+        if event == StoreEvent::Pending { self.pretend(disk) } else { Ok(event) }
     }
 }
 
@@ -79,6 +128,22 @@ impl LogStore for ForgetsVotes {
     fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
         let hard_state = write.hard_state.map(|state| HardState::recovered(state.term(), None));
         self.store.append(&Persist { hard_state, ..write.clone() }, disk);
+    }
+
+    fn save_snapshot(&mut self, last: EntryId, bytes: &[u8], disk: &mut DiskQueue) {
+        self.store.save_snapshot(last, bytes, disk);
+    }
+
+    fn name_snapshot(&mut self, snapshot: &SnapshotMeta, disk: &mut DiskQueue) {
+        self.store.name_snapshot(snapshot, disk);
+    }
+
+    fn discard_snapshot(&mut self, last: EntryId) {
+        self.store.discard_snapshot(last);
+    }
+
+    fn compact(&mut self, to: LogIndex, disk: &mut DiskQueue) -> bool {
+        self.store.compact(to, disk)
     }
 
     fn complete(
@@ -113,6 +178,22 @@ impl LogStore for RewritesTheCommitted {
             write.entries = Some(LogSlice::new(last.prev(), vec![blank]).expect("the same term"));
         }
         self.store.append(&write, disk);
+    }
+
+    fn save_snapshot(&mut self, last: EntryId, bytes: &[u8], disk: &mut DiskQueue) {
+        self.store.save_snapshot(last, bytes, disk);
+    }
+
+    fn name_snapshot(&mut self, snapshot: &SnapshotMeta, disk: &mut DiskQueue) {
+        self.store.name_snapshot(snapshot, disk);
+    }
+
+    fn discard_snapshot(&mut self, last: EntryId) {
+        self.store.discard_snapshot(last);
+    }
+
+    fn compact(&mut self, to: LogIndex, disk: &mut DiskQueue) -> bool {
+        self.store.compact(to, disk)
     }
 
     fn complete(
@@ -158,6 +239,22 @@ impl LogStore for RewritesTheLast {
         self.store.append(&write, disk);
     }
 
+    fn save_snapshot(&mut self, last: EntryId, bytes: &[u8], disk: &mut DiskQueue) {
+        self.store.save_snapshot(last, bytes, disk);
+    }
+
+    fn name_snapshot(&mut self, snapshot: &SnapshotMeta, disk: &mut DiskQueue) {
+        self.store.name_snapshot(snapshot, disk);
+    }
+
+    fn discard_snapshot(&mut self, last: EntryId) {
+        self.store.discard_snapshot(last);
+    }
+
+    fn compact(&mut self, to: LogIndex, disk: &mut DiskQueue) -> bool {
+        self.store.compact(to, disk)
+    }
+
     fn complete(
         &mut self,
         id: RequestId,
@@ -185,6 +282,22 @@ impl LogStore for GivesUp {
 
     fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
         self.store.append(write, disk);
+    }
+
+    fn save_snapshot(&mut self, last: EntryId, bytes: &[u8], disk: &mut DiskQueue) {
+        self.store.save_snapshot(last, bytes, disk);
+    }
+
+    fn name_snapshot(&mut self, snapshot: &SnapshotMeta, disk: &mut DiskQueue) {
+        self.store.name_snapshot(snapshot, disk);
+    }
+
+    fn discard_snapshot(&mut self, last: EntryId) {
+        self.store.discard_snapshot(last);
+    }
+
+    fn compact(&mut self, to: LogIndex, disk: &mut DiskQueue) -> bool {
+        self.store.compact(to, disk)
     }
 
     fn complete(

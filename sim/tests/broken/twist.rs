@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 
 use bytes::Bytes;
-use raft_core::{Envelope, LogIndex, LogSlice, NodeId};
+use raft_core::{
+    Configuration, EntryId, Envelope, LogIndex, LogSlice, NodeId, SnapshotMeta, SnapshotOutcome,
+};
 use wavetank_process::{
     Adapter, Boot, Description, Observation, Outputs, Recovered, Refusal, RequestId, raft_core,
 };
@@ -108,6 +110,28 @@ impl<T: Twist> Adapter for Twisted<T> {
         let mut envelope = raft_wire::decode(bytes).map_err(|error| error.to_string())?;
         self.twist.incoming(&self.core, &mut envelope);
         self.core.step(from, &raft_wire::encode(&envelope))
+    }
+
+    fn install_snapshot(&mut self, from: NodeId, last: EntryId, bytes: &[u8]) -> Result<(), String> {
+        let mut envelope = raft_wire::decode(bytes).map_err(|error| error.to_string())?;
+        self.twist.incoming(&self.core, &mut envelope);
+        self.core.install_snapshot(from, last, &raft_wire::encode(&envelope))
+    }
+
+    fn configuration(&self) -> Option<Configuration> {
+        self.core.configuration()
+    }
+
+    fn snapshot_available(&mut self, snapshot: SnapshotMeta) {
+        self.core.snapshot_available(snapshot);
+    }
+
+    fn compact(&mut self, to: LogIndex) {
+        self.core.compact(to);
+    }
+
+    fn report_snapshot(&mut self, peer: NodeId, outcome: SnapshotOutcome) {
+        self.core.report_snapshot(peer, outcome);
     }
 
     fn propose(&mut self, command: Bytes) -> Result<(), Refusal> {

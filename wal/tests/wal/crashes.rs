@@ -1,10 +1,13 @@
 //! A log under power failures and kills, between any two requests of its own.
 
-use crate::support::{Fate, Pick, State, TestDisk, in_term};
+use std::{cell::Cell, collections::BTreeMap};
+
+use crate::support::{Fate, Pick, State, TestDisk, in_term, snapshot};
 use bytes::Bytes;
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
+use raft_core::{EntryId, LogIndex, LogSlice, Term};
 use raft_wal::{
-    BlockingWal, Contents, FileDisk, LOG_FILE, Opening, Progress, Wal,
+    BlockingWal, Completed, Contents, FileDisk, LogFile, Opening, Progress, Record, Wal,
     disk::{Disk, DiskResult, FileName, Request, RequestId, Response},
 };
 
@@ -20,29 +23,89 @@ enum Phase {
 struct Server {
     disk: TestDisk,
     phase: Phase,
-    /// What the log holds after none of its records, after the first, and so on.
-    states: Vec<State>,
-    /// How many records were reported durable.
-    durable: usize,
+    /// What the log holds after none of its records, after the first, and so on, by their numbers. When the log moves
+    /// to its other file numbers may be left out.
+    states: BTreeMap<u64, State>,
+    /// Up to which record it was reported durable.
+    durable: u64,
+    /// Moves to the other file that became durable.
+    moves: u64,
 }
 
 impl Server {
-    fn boot(mut disk: TestDisk, states: Vec<State>, durable: usize) -> Self {
+    fn boot(mut disk: TestDisk, states: BTreeMap<u64, State>, durable: u64, moves: u64) -> Self {
         let opening = Opening::start(|request| disk.submit(request));
-        Self { disk, phase: Phase::Opening(opening), states, durable }
+        Self { disk, phase: Phase::Opening(opening), states, durable, moves }
     }
 
     fn new() -> Self {
-        Self::boot(TestDisk::default(), vec![State::default()], 0)
+        Self::boot(TestDisk::default(), BTreeMap::from([(0, State::default())]), 0, 0)
+    }
+
+    fn state(&self) -> State {
+        self.states.values().next_back().expect("the first state was there").clone()
+    }
+
+    /// Notes what a record makes of the log.
+    fn written(&mut self, number: u64, state: State) {
+        let last = *self.states.keys().next_back().expect("the first state was there");
+        assert!(last < number, "{number} after {last}");
+        self.states.insert(number, state);
     }
 
     fn append(&mut self, pick: Pick) {
+        let state = self.state();
+        self.append_record(&state.record(pick));
+    }
+
+    fn append_record(&mut self, record: &Record) {
         let Phase::Open(wal) = &mut self.phase else { return };
-        let state = self.states.last().expect("the first state was there");
-        let record = state.record(pick);
-        let number = wal.append(&record, |request| self.disk.submit(request)).expect("the record fits");
-        assert_eq!(number, self.states.len() as u64);
-        self.states.push(state.after(&record));
+        let number = wal.append(record, |request| self.disk.submit(request)).expect("the record fits");
+        let state = self.state().after(record);
+        self.written(number, state);
+    }
+
+    /// Begins to save a snapshot of an entry in the log, or of a later one that the log does not hold.
+    fn save_snapshot(&mut self, place: usize) {
+        let state = self.state();
+        let Phase::Open(wal) = &mut self.phase else { return };
+        let (meta, bytes) = snapshot(snapshot_end(&state, place));
+        wal.save_snapshot(meta.last, &bytes, |request| self.disk.submit(request)).expect("the disk is well");
+    }
+
+    /// Names the snapshot that has just been saved, if it still fits; in the place of the log if that lacks its last entry.
+    fn name_snapshot(&mut self, last: EntryId) {
+        let state = self.state();
+        let Phase::Open(wal) = &mut self.phase else { return };
+        let named = wal.saved_snapshot(&snapshot(last).0).expect("it is saved");
+        let in_log = (0..=state.entries.len()).any(|place| state.id_at(place) == last);
+        let is_later = state.snapshot.is_none_or(|before| before.index < last.index);
+        let Record { hard_state, commit, .. } = state.record(Pick { kind: 1, place: 0, len: 0 });
+        let snapshot = Some(named);
+        if in_log && is_later {
+            self.append_record(&Record { hard_state, commit, snapshot, entries: None });
+        } else if state.id_at(state.entries.len()).index < last.index {
+            let entries = Some(LogSlice::empty(last));
+            self.append_record(&Record { hard_state, commit, snapshot, entries });
+        } else {
+            wal.discard_snapshot(last);
+        }
+    }
+
+    /// Leaves out entries that the snapshot covers, if there are any.
+    fn compact(&mut self, place: usize) {
+        let state = self.state();
+        let Phase::Open(wal) = &mut self.phase else { return };
+        let covered = state.snapshot.map_or(0, |last| last.index.0)
+            - state.base.index.0.min(state.snapshot.map_or(0, |last| last.index.0));
+        if covered == 0 {
+            return;
+        }
+        let to = LogIndex(state.base.index.0 + 1 + place as u64 % covered);
+        let moved = wal.compact(to, |request| self.disk.submit(request)).expect("the snapshot covers it");
+        if let Some(number) = moved {
+            self.written(number, state.compacted(to));
+        }
     }
 
     fn answer(&mut self, choice: usize) {
@@ -53,50 +116,65 @@ impl Server {
                 let progress = opening.clone().complete(id, result, |request| disk.submit(request));
                 match progress.expect("nothing durable was lost") {
                     Progress::Pending(pending) => *opening = pending,
-                    Progress::Open(wal, contents) => {
+                    Progress::Open { wal, contents, snapshot } => {
                         self.phase = Phase::Open(wal);
-                        self.take_recovered(&contents);
+                        self.take_recovered(&contents, snapshot);
                     }
                 }
             }
             Phase::Open(wal) => {
-                let durable =
-                    wal.complete(id, result, |request| disk.submit(request)).expect("the disk is well");
-                if let Some(number) = durable {
-                    let number = number as usize;
-                    assert!(self.durable < number && number < self.states.len());
-                    self.durable = number;
+                match wal.complete(id, result, |request| disk.submit(request)).expect("the disk is well") {
+                    Completed::Nothing => (),
+                    Completed::Records(number) => {
+                        assert!(self.durable < number && self.states.contains_key(&number));
+                        let bases = |number: &u64| self.states[number].base.index;
+                        self.moves += u64::from(bases(&self.durable) < bases(&number));
+                        self.durable = number;
+                    }
+                    Completed::Snapshot(last) => self.name_snapshot(last),
                 }
             }
         }
     }
 
-    fn take_recovered(&mut self, contents: &Contents) {
-        let recovered = contents.next_number as usize - 1;
+    fn take_recovered(&mut self, contents: &Contents, bytes: Option<Bytes>) {
+        let recovered = contents.next_number - 1;
         assert!(self.durable <= recovered, "{} were durable, {recovered} are left", self.durable);
-        assert_eq!(State::from(contents), self.states[recovered], "after {recovered} records");
-        self.states.truncate(recovered + 1);
+        assert_eq!(State::from(contents), self.states[&recovered], "after {recovered} records");
+        let expected = contents.snapshot().map(|named| snapshot(named.meta.last).1);
+        assert_eq!(bytes.map(|bytes| bytes.to_vec()), expected);
+        self.states.retain(|number, _| *number <= recovered);
         self.durable = recovered;
     }
 
     fn reboot(self) -> Self {
-        Self::boot(self.disk, self.states, self.durable)
+        Self::boot(self.disk, self.states, self.durable, self.moves)
     }
 
     /// Answers all that is open, and what follows from it.
     fn settle(mut self) -> Self {
-        for _ in 0..100 {
+        for _ in 0..200 {
             self.answer(0);
         }
-        assert_eq!(self.durable + 1, self.states.len(), "all is durable in the end");
+        assert_eq!(Some(&self.durable), self.states.keys().next_back(), "all is durable in the end");
         self
     }
+}
+
+/// The entry at this place of the log, or one behind its end.
+fn snapshot_end(state: &State, place: usize) -> EntryId {
+    let len = state.entries.len();
+    let beyond = (place % (len + 2)).saturating_sub(len) as u64;
+    let EntryId { term, index } = state.id_at((place % (len + 2)).min(len));
+    EntryId { term: term.max(Term(1)), index: LogIndex(index.0 + 3 * beyond) }
 }
 
 #[derive(Clone, Debug)]
 enum Op {
     Append(Pick),
     Answer(usize),
+    Snapshot(usize),
+    Compact(usize),
     FailPower(Vec<Fate>),
     Kill(Vec<Fate>),
 }
@@ -106,8 +184,10 @@ fn op() -> impl Strategy<Value = Op> {
     // Few different records, so that often a record equals one that was lost.
     let pick = (0..6_u8, 0..4_u8, 0..8_u8).prop_map(|(kind, place, len)| Pick { kind, place, len });
     prop_oneof![
-        4 => pick.prop_map(Op::Append),
-        8 => (0..3_usize).prop_map(Op::Answer),
+        5 => pick.prop_map(Op::Append),
+        16 => (0..3_usize).prop_map(Op::Answer),
+        2 => (0..9_usize).prop_map(Op::Snapshot),
+        3 => (0..9_usize).prop_map(Op::Compact),
         1 => fates().prop_map(Op::FailPower),
         1 => fates().prop_map(Op::Kill),
     ]
@@ -119,6 +199,8 @@ fn run(ops: Vec<Op>) -> Server {
         match op {
             Op::Append(pick) => server.append(pick),
             Op::Answer(choice) => server.answer(choice),
+            Op::Snapshot(place) => server.save_snapshot(place),
+            Op::Compact(place) => server.compact(place),
             Op::FailPower(fates) => {
                 let mut fates = fates.iter().copied().cycle();
                 server.disk.fail_power(|| fates.next().unwrap_or(Fate::Lost));
@@ -134,12 +216,47 @@ fn run(ops: Vec<Op>) -> Server {
     server
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+/// What is durable survives, and what is lost stays lost. Where snapshots are saved and named, and the log moves from
+/// file to file, power failures and kills strike between any two requests.
+#[test]
+fn what_is_durable_survives_and_what_is_lost_stays_lost() {
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(2000));
+    let moves = Cell::new(0);
+    let held = runner.run(&vec(op(), 0..120), |ops| {
+        let server = run(ops).settle().reboot().settle();
+        moves.set(moves.get() + server.moves);
+        Ok(())
+    });
+    if let Err(failed) = held {
+        panic!("{failed}");
+    }
+    assert!(1000 < moves.get(), "the log moved only {} times", moves.get());
+}
 
-    #[test]
-    fn what_is_durable_survives_and_what_is_lost_stays_lost(ops in vec(op(), 0..80)) {
-        run(ops).settle().reboot().settle();
+/// Every moment of one history in which a log is given a snapshot and moves to its other file.
+#[test]
+fn a_move_is_safe_at_every_request_and_every_fate() {
+    for choice in [0, 1, 2] {
+        for crash_at in 0..40 {
+            for fates in (0..256_usize).map(|fates| [0, 2, 4, 6].map(|shift| Fate::ALL[fates >> shift & 3])) {
+                let mut server = Server::new().settle();
+                server.append(Pick { kind: 3, place: 0, len: 3 });
+                server.append(Pick { kind: 3, place: 0, len: 3 });
+                server.save_snapshot(2);
+                for step in 0..crash_at {
+                    if 7 <= step {
+                        server.compact(1);
+                    }
+                    if step == 9 {
+                        server.append(Pick { kind: 0, place: 0, len: 0 });
+                    }
+                    server.answer(choice);
+                }
+                let mut fates = fates.iter().copied().cycle();
+                server.disk.fail_power(|| fates.next().expect("it goes round"));
+                server.reboot().settle().reboot().settle();
+            }
+        }
     }
 }
 
@@ -167,7 +284,7 @@ fn a_tail_does_not_come_back_behind_the_same_frame() {
 fn a_real_file_is_recovered_and_its_torn_tail_overwritten() {
     let directory = tempfile::tempdir().unwrap();
     let open = || BlockingWal::open(FileDisk::open(directory.path()).unwrap());
-    let path = directory.path().join(LOG_FILE);
+    let path = directory.path().join(LogFile::First.name());
     let (mut wal, _) = open().unwrap();
     for term in 1..=3 {
         wal.append(&in_term(term)).unwrap();
@@ -177,11 +294,11 @@ fn a_real_file_is_recovered_and_its_torn_tail_overwritten() {
     file[2 * 512 + 33] ^= 1;
     std::fs::write(&path, &file).unwrap();
     let (mut wal, contents) = open().unwrap();
-    assert_eq!((contents.hard_state, contents.torn_len), (in_term(2).hard_state, 34));
+    assert_eq!((contents.hard_state(), contents.torn_len), (in_term(2).hard_state, 34));
     assert_eq!(std::fs::read(&path).unwrap()[2 * 512..], [0; 512]);
     wal.append(&in_term(4)).unwrap();
     let (_, contents) = open().unwrap();
-    assert_eq!((contents.hard_state, contents.next_number), (in_term(4).hard_state, 4));
+    assert_eq!((contents.hard_state(), contents.next_number), (in_term(4).hard_state, 4));
 
     let mut file = std::fs::read(&path).unwrap();
     file[33] ^= 1;
@@ -221,7 +338,7 @@ impl Disk for SlowDisk {
             }
             Request::Sync { .. } if self.fails => Err(raft_wal::disk::DiskError {
                 operation: "sync",
-                file: FileName::from(LOG_FILE),
+                file: FileName::from("log.0"),
                 reason: "worn out".into(),
             }),
             Request::Sync { .. } => Ok(Response::Synced),

@@ -1,12 +1,16 @@
 //! A disk that loses power, and a log to compare with.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use raft_core::{Entry, EntryId, HardState, LogIndex, LogSlice, NodeId, Payload, Term};
+use raft_core::{
+    Configuration, Entry, EntryId, HardState, LogIndex, LogSlice, NodeId, Payload, SnapshotHandle,
+    SnapshotMeta, Term,
+};
 use raft_wal::{
-    Contents, Encoder, Record, SECTOR,
-    disk::{DiskResult, Request, RequestId, Response},
+    Contents, Damage, Encoder, Record, SECTOR,
+    disk::{DiskResult, FileName, Request, RequestId, Response},
+    recover,
 };
 
 /// What becomes of an unsynced sector when the power fails.
@@ -47,19 +51,24 @@ pub(crate) fn tear(image: &mut Vec<u8>, offset: u64, bytes: &[u8], mut fate: imp
 #[derive(Clone, Debug)]
 struct Write {
     id: RequestId,
+    file: FileName,
     offset: u64,
     bytes: Bytes,
     completed: bool,
 }
 
-/// A disk with one file. It answers when told to, in any order, and takes every liberty that it has.
+/// What each file holds.
+pub(crate) type Images = BTreeMap<FileName, Vec<u8>>;
+
+/// A disk that answers when told to, in any order, and takes every liberty that it has.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TestDisk {
     /// What a loss of power leaves at least.
-    pub(crate) durable: Vec<u8>,
+    pub(crate) durable: Images,
     /// The writes that no sync has covered, completed or not.
     unsynced: Vec<Write>,
-    /// The open requests. A sync comes with the writes that it covers: those completed when it was submitted.
+    /// The open requests. A sync comes with the writes that it covers: those to its file completed when it was
+    /// submitted.
     open: VecDeque<(RequestId, Request, Vec<RequestId>)>,
     last_id: u64,
 }
@@ -68,10 +77,17 @@ impl TestDisk {
     pub(crate) fn submit(&mut self, request: Request) -> RequestId {
         self.last_id += 1;
         let id = RequestId(self.last_id);
-        if let Request::Write { file: _, offset, bytes } = &request {
-            self.unsynced.push(Write { id, offset: *offset, bytes: bytes.clone(), completed: false });
+        if let Request::Write { file, offset, bytes } = &request {
+            let (file, bytes) = (file.clone(), bytes.clone());
+            self.unsynced.push(Write { id, file, offset: *offset, bytes, completed: false });
         }
-        let covered = self.unsynced.iter().filter(|write| write.completed).map(|write| write.id).collect();
+        let covered = match &request {
+            Request::Sync { file } => {
+                let completed = self.unsynced.iter().filter(|write| write.completed && write.file == *file);
+                completed.map(|write| write.id).collect()
+            }
+            Request::Read { .. } | Request::Write { .. } => Vec::new(),
+        };
         self.open.push_back((id, request, covered));
         id
     }
@@ -80,7 +96,7 @@ impl TestDisk {
     pub(crate) fn answer(&mut self, choice: usize) -> Option<(RequestId, DiskResult)> {
         let (id, request, covered) = self.open.remove(choice % self.open.len().max(1))?;
         let response = match request {
-            Request::Read { .. } => Response::Read(self.cached().into()),
+            Request::Read { file } => Response::Read(self.cached(&file).into()),
             Request::Write { .. } => {
                 self.unsynced
                     .iter_mut()
@@ -93,7 +109,7 @@ impl TestDisk {
                 unsynced.retain(|write| {
                     let is_covered = covered.contains(&write.id);
                     if is_covered {
-                        tear(durable, write.offset, &write.bytes, || Fate::Kept);
+                        write.reach(durable, || Fate::Kept);
                     }
                     !is_covered
                 });
@@ -104,18 +120,18 @@ impl TestDisk {
     }
 
     /// What a read sees.
-    fn cached(&self) -> Vec<u8> {
-        let mut image = self.durable.clone();
+    fn cached(&self, file: &FileName) -> Vec<u8> {
+        let mut images = self.durable.clone();
         for write in self.unsynced.iter().filter(|write| write.completed) {
-            tear(&mut image, write.offset, &write.bytes, || Fate::Kept);
+            write.reach(&mut images, || Fate::Kept);
         }
-        image
+        images.remove(file).unwrap_or_default()
     }
 
     /// The power fails.
     pub(crate) fn fail_power(&mut self, mut fate: impl FnMut() -> Fate) {
         for write in self.unsynced.drain(..) {
-            tear(&mut self.durable, write.offset, &write.bytes, &mut fate);
+            write.reach(&mut self.durable, &mut fate);
         }
         self.open.clear();
     }
@@ -130,45 +146,67 @@ impl TestDisk {
     }
 }
 
+impl Write {
+    fn reach(&self, images: &mut Images, fate: impl FnMut() -> Fate) {
+        tear(images.entry(self.file.clone()).or_default(), self.offset, &self.bytes, fate);
+    }
+}
+
 /// What the log should hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) hard_state: HardState,
     pub(crate) commit: LogIndex,
+    pub(crate) snapshot: Option<EntryId>,
+    pub(crate) base: EntryId,
     pub(crate) entries: Vec<Entry>,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { hard_state: HardState::default(), commit: LogIndex(0), entries: Vec::new() }
+        let (hard_state, commit) = (HardState::default(), LogIndex(0));
+        Self { hard_state, commit, snapshot: None, base: EntryId::ORIGIN, entries: Vec::new() }
     }
 }
 
 impl From<&Contents> for State {
     fn from(contents: &Contents) -> Self {
-        assert_eq!(contents.log.prev(), EntryId::ORIGIN);
         Self {
-            hard_state: contents.hard_state,
-            commit: contents.commit,
-            entries: contents.log.entries().to_vec(),
+            hard_state: contents.hard_state(),
+            commit: contents.commit(),
+            snapshot: contents.snapshot().map(|snapshot| snapshot.meta.last),
+            base: contents.log().prev(),
+            entries: contents.log().entries().to_vec(),
         }
     }
 }
 
 impl State {
     pub(crate) fn after(&self, record: &Record) -> Self {
-        let Record { hard_state, commit, entries } = record.clone();
-        let mut state = Self { hard_state, commit, entries: self.entries.clone() };
+        let Record { hard_state, commit, snapshot, entries } = record.clone();
+        let mut state = Self { hard_state, commit, ..self.clone() };
         if let Some(entries) = entries {
-            state.entries.truncate(entries.prev().index.0 as usize);
+            if snapshot.is_some() {
+                state.base = entries.prev();
+                state.entries.clear();
+            }
+            state.entries.truncate((entries.prev().index.0 - state.base.index.0) as usize);
             state.entries.extend_from_slice(entries.entries());
         }
+        state.snapshot = snapshot.map(|snapshot| snapshot.meta.last).or(state.snapshot);
         state
     }
 
-    fn id_at(&self, index: usize) -> EntryId {
-        let term = index.checked_sub(1).map_or(Term(0), |before| self.entries[before].term);
-        EntryId { term, index: LogIndex(index as u64) }
+    /// What is left of it when the entries up to `to` are left out.
+    pub(crate) fn compacted(&self, to: LogIndex) -> Self {
+        let count = (to.0 - self.base.index.0) as usize;
+        Self { base: self.id_at(count), entries: self.entries[count..].to_vec(), ..self.clone() }
+    }
+
+    /// The entry at this place, of which the base is the first.
+    pub(crate) fn id_at(&self, place: usize) -> EntryId {
+        let term = place.checked_sub(1).map_or(self.base.term, |before| self.entries[before].term);
+        EntryId { term, index: LogIndex(self.base.index.0 + place as u64) }
     }
 
     /// A record that may follow, picked by a few small numbers; the same numbers pick the same record.
@@ -176,20 +214,21 @@ impl State {
         let Pick { kind, place, len } = pick;
         let term = self.hard_state.term();
         let place = usize::from(place) % (self.entries.len() + 1);
-        let unchanged = Record { hard_state: self.hard_state, commit: self.commit, entries: None };
+        let unchanged =
+            Record { hard_state: self.hard_state, commit: self.commit, snapshot: None, entries: None };
         match kind % 6 {
             0 => Record { hard_state: HardState::recovered(Term(term.0 + 1), None), ..unchanged },
             1 => {
                 let vote = NodeId::new(1 + u64::from(len) % 3);
                 Record { hard_state: HardState::recovered(term, vote), ..unchanged }
             }
-            2 => Record { commit: LogIndex(place as u64), ..unchanged },
+            2 => Record { commit: self.id_at(place).index, ..unchanged },
             3 | 4 => self.with_entries(self.entries.len(), len),
             _ => self.with_entries(place, len),
         }
     }
 
-    /// A record that puts entries behind the index `prev`. Their payloads make it up to four sectors long.
+    /// A record that puts entries behind a place. Their payloads make it up to four sectors long.
     fn with_entries(&self, prev: usize, len: u8) -> Record {
         let term = self.hard_state.term().max(self.id_at(prev).term).max(Term(1));
         let command = Payload::Command(vec![len % 2; usize::from(len % 7) * 250].into());
@@ -199,6 +238,7 @@ impl State {
         Record {
             hard_state: HardState::recovered(term, None),
             commit: self.commit.min(slice.last().index),
+            snapshot: None,
             entries: Some(slice),
         }
     }
@@ -214,7 +254,15 @@ pub(crate) struct Pick {
 
 /// A record that changes nothing but the term, in a frame of one sector.
 pub(crate) fn in_term(term: u64) -> Record {
-    Record { hard_state: HardState::recovered(Term(term), None), commit: LogIndex(0), entries: None }
+    let hard_state = HardState::recovered(Term(term), None);
+    Record { hard_state, commit: LogIndex(0), snapshot: None, entries: None }
+}
+
+/// A snapshot of everything up to `last`, with bytes of its own.
+pub(crate) fn snapshot(last: EntryId) -> (SnapshotMeta, Vec<u8>) {
+    let configuration = Configuration::of_voters(NodeId::new(1));
+    let bytes = format!("everything up to {last}").repeat(40).into_bytes();
+    (SnapshotMeta { last, configuration, handle: SnapshotHandle(last.index.0) }, bytes)
 }
 
 /// A file with a frame for each pick, where each frame says that all before it was durable.
@@ -231,4 +279,9 @@ pub(crate) fn synced_file(picks: &[Pick]) -> (Vec<u8>, Vec<State>, Vec<u64>) {
         file.extend_from_slice(&frame.bytes);
     }
     (file, states, offsets)
+}
+
+/// Reads a log that was never compacted.
+pub(crate) fn recover_first(file: &[u8]) -> Result<Contents, Damage> {
+    recover([file, &[]])
 }

@@ -33,6 +33,8 @@ struct SummaryLine<'a> {
     median: Option<Richness>,
     faults: &'a BTreeMap<String, FaultCounters>,
     checks: &'a BTreeMap<String, CheckCounters>,
+    /// How often each rare branch of the processes was reached.
+    branches: &'a BTreeMap<&'static str, u64>,
 }
 
 /// Writes the summary as a line of JSON.
@@ -50,6 +52,7 @@ pub(super) fn tell_json(found: &Found<'_>, output: &mut Output) {
         median: summary.median(),
         faults: &summary.faults,
         checks: &summary.checks,
+        branches: &summary.branches,
     });
 }
 

@@ -1,0 +1,17 @@
+//! When something will happen next. The crate does not tell, so its counters are read.
+
+use raft::{Raft, StateRole};
+
+use crate::storage::MemoryStorage;
+
+/// How many ticks may go by before anything happens, with this election timeout.
+pub(crate) fn ticks_until_timeout(raft: &Raft<MemoryStorage>, election_timeout: usize) -> u64 {
+    let election = |timeout: usize| timeout.saturating_sub(raft.election_elapsed);
+    let ticks = if raft.state == StateRole::Leader {
+        // It checks its quorum, and ends a transfer, once in an election timeout.
+        election(raft.election_timeout()).min(raft.heartbeat_timeout() - raft.heartbeat_elapsed())
+    } else {
+        election(election_timeout)
+    };
+    ticks.max(1) as u64
+}

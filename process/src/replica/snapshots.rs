@@ -1,0 +1,374 @@
+//! Snapshots (§5): taken every so many entries, sent to followers that need what was compacted, installed in the place
+//! of a log that lags.
+//!
+//! The order in which things become durable is what makes it safe. A snapshot's bytes are saved before the log names
+//! them, and before the implementation hears of it; entries are removed only when a snapshot that covers them is named. A
+//! snapshot that comes from a peer is received, tried on a state machine and saved first. Only then does the
+//! implementation get the message that goes with it; it may still find that it has no use for it. Other messages
+//! are handled meanwhile.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use raft_core::{EntryId, LogIndex, NodeId, SnapshotHandle, SnapshotMeta, SnapshotOutcome, Term};
+
+use super::Running;
+use crate::{
+    adapter::{Adapter, Boot, Persist, Recovered, SnapshotOptions, SnapshotSend, StoredSnapshot},
+    frame::{Chunk, ChunkReply, Frame, Received},
+    log_store::{DiskQueue, LogStore},
+    process::{Context, LocalTime, Output},
+    state_machine::StateMachine,
+    transfer::{Arrival, Incoming, Outgoing, Overdue, Pace, Progress},
+};
+
+/// The names of what happens to snapshots, for counting.
+pub mod branches {
+    /// A restart found a snapshot.
+    pub const RECOVERED: &str = "snapshot_recovered";
+    /// A snapshot of the replica's own state machine was taken and is durable.
+    pub const TAKEN: &str = "snapshot_taken";
+    /// The log on the disk was compacted.
+    pub const COMPACTED: &str = "log_compacted";
+    /// The first chunk of a snapshot was sent.
+    pub const SENDING: &str = "snapshot_sending";
+    /// A chunk was sent again.
+    pub const REPEATED: &str = "snapshot_chunk_repeated";
+    /// The peer has the snapshot, and its implementation has got the message.
+    pub const SENT: &str = "snapshot_sent";
+    /// Sending was given up.
+    pub const FAILED: &str = "snapshot_failed";
+    /// A snapshot was given up for a newer one while it was being received.
+    pub const SUPERSEDED: &str = "snapshot_superseded";
+    /// A snapshot was received, and the implementation had no use for it.
+    pub const UNWANTED: &str = "snapshot_unwanted";
+    /// A snapshot has taken the place of the log and of the state machine's state.
+    pub const INSTALLED: &str = "snapshot_installed";
+
+    /// All of them.
+    pub const ALL: [&str; 10] =
+        [RECOVERED, TAKEN, COMPACTED, SENDING, REPEATED, SENT, FAILED, SUPERSEDED, UNWANTED, INSTALLED];
+}
+
+/// Everything of a replica that has to do with snapshots.
+#[derive(Debug)]
+pub(super) struct Snapshots<S> {
+    options: SnapshotOptions,
+    pace: Pace,
+    /// What the implementation would send.
+    latest: Option<StoredSnapshot>,
+    /// One of our own state machine, being saved.
+    taking: Option<StoredSnapshot>,
+    /// The log in memory begins behind this entry.
+    base: LogIndex,
+    outgoing: Outgoing,
+    incoming: Option<Incoming>,
+    /// A snapshot that was received whole, being saved or on offer to the implementation.
+    received: Option<ReceivedSnapshot<S>>,
+    /// Snapshots that the implementation installs, from the write to its durability.
+    installing: VecDeque<Installing<S>>,
+}
+
+#[derive(Debug)]
+struct ReceivedSnapshot<S> {
+    from: NodeId,
+    message: Bytes,
+    last: EntryId,
+    bytes: Bytes,
+    /// The state machine made of them.
+    machine: S,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It is being saved.
+    Saving,
+    /// It is saved, and the implementation has got the message.
+    Offered,
+}
+
+#[derive(Debug)]
+struct Installing<S> {
+    /// The number of the write with which it is durable.
+    number: u64,
+    last: EntryId,
+    machine: S,
+}
+
+impl<S> Snapshots<S> {
+    pub(super) fn new(boot: &Boot, tick: u64, recovered: &Recovered) -> Self {
+        let options = boot.options.snapshots.clone();
+        let repeat_after = tick.saturating_mul(3 * boot.options.heartbeat_ticks.max(1));
+        Self {
+            pace: Pace { chunk_bytes: options.snapshot_chunk_bytes, repeat_after },
+            options,
+            latest: recovered.snapshot.clone(),
+            taking: None,
+            base: recovered.log.prev().index,
+            outgoing: Outgoing::default(),
+            incoming: None,
+            received: None,
+            installing: VecDeque::new(),
+        }
+    }
+
+    /// When a chunk is to be sent again.
+    pub(super) fn deadline(&self) -> Option<LocalTime> {
+        self.outgoing.deadline()
+    }
+
+    /// Takes note of a write before it goes to the store: it may install the snapshot that was offered.
+    ///
+    /// # Panics
+    /// When it installs another one.
+    pub(super) fn note_write(&mut self, write: &Persist) {
+        let Some(meta) = &write.snapshot else { return };
+        let received = self.received.take_if(|received| received.last == meta.last);
+        let Some(ReceivedSnapshot { last, bytes, machine, stage: Stage::Offered, .. }) = received else {
+            panic!("write {} installs the snapshot of {}, which was not offered", write.number, meta.last);
+        };
+        self.installing.push_back(Installing { number: write.number, last, machine });
+        self.base = last.index;
+        self.latest = Some(StoredSnapshot { meta: meta.clone(), bytes });
+    }
+
+    /// Up to where the snapshots known cover everything.
+    fn covered(&self) -> LogIndex {
+        self.latest.as_ref().map_or(LogIndex(0), |latest| latest.meta.last.index)
+    }
+}
+
+impl<A: Adapter, S: StateMachine> Running<A, S> {
+    /// Takes a snapshot if it is time.
+    pub(super) fn take_snapshot<L: LogStore>(&mut self, store: &mut L, disk: &mut DiskQueue) {
+        let Snapshots { options, taking, installing, .. } = &self.snapshots;
+        let Some(every) = options.snapshot_every_entries else { return };
+        let entries = self.applied.index.0.saturating_sub(self.snapshots.covered().0);
+        if entries < every.max(1) || taking.is_some() || !installing.is_empty() {
+            return;
+        }
+        let Some(configuration) = self.raft.configuration() else { return };
+        let last = self.applied;
+        // Committed entries never change, so the last one's index is a name for what they have led to.
+        let meta = SnapshotMeta { last, configuration, handle: SnapshotHandle(last.index.0) };
+        let bytes = self.machine.snapshot();
+        store.save_snapshot(last, &bytes, disk);
+        self.snapshots.taking = Some(StoredSnapshot { meta, bytes });
+    }
+
+    /// The bytes of a snapshot are durable: one of our own, or one that was received.
+    pub(super) fn snapshot_saved<L: LogStore>(
+        &mut self,
+        last: EntryId,
+        store: &mut L,
+        disk: &mut DiskQueue,
+        context: &mut Context<'_>,
+    ) {
+        if let Some(taken) = self.snapshots.taking.take_if(|taken| taken.meta.last == last) {
+            self.keep_snapshot(taken, store, disk, context);
+        } else {
+            self.offer_snapshot(last, context);
+        }
+    }
+
+    /// A snapshot of our own is durable: names it, and compacts the log.
+    fn keep_snapshot<L: LogStore>(
+        &mut self,
+        taken: StoredSnapshot,
+        store: &mut L,
+        disk: &mut DiskQueue,
+        context: &mut Context<'_>,
+    ) {
+        let last = taken.meta.last;
+        if last.index <= self.snapshots.covered() {
+            // One that was installed meanwhile covers more.
+            store.discard_snapshot(last);
+            return;
+        }
+        store.name_snapshot(&taken.meta, disk);
+        self.raft.snapshot_available(taken.meta.clone());
+        self.snapshots.latest = Some(taken);
+        context.emit(Output::Reached { branch: branches::TAKEN });
+        let to = LogIndex(last.index.0.saturating_sub(self.snapshots.options.keep_entries_behind_snapshot));
+        if self.snapshots.base < to {
+            self.raft.compact(to);
+            self.snapshots.base = to;
+            if store.compact(to, disk) {
+                context.emit(Output::Reached { branch: branches::COMPACTED });
+            }
+        }
+    }
+
+    /// Begins to send the latest snapshot.
+    pub(super) fn send_snapshot(&mut self, send: SnapshotSend, context: &mut Context<'_>) {
+        let to = send.to;
+        let latest = self.snapshots.latest.as_ref().filter(|latest| latest.meta.last == send.last);
+        let Some(StoredSnapshot { meta: _, bytes }) = latest else {
+            self.raft.report_snapshot(to, SnapshotOutcome::Failed);
+            return;
+        };
+        let snapshot = bytes.clone();
+        let bytes = self.snapshots.outgoing.start(send, snapshot, context.now(), self.snapshots.pace);
+        context.emit(Output::Reached { branch: branches::SENDING });
+        context.emit(Output::Send { to, bytes });
+    }
+
+    /// Sends again what was not answered, and gives up what was never answered.
+    pub(super) fn repeat_chunks(&mut self, context: &mut Context<'_>) {
+        let now = context.now();
+        if self.snapshots.outgoing.deadline().is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        for overdue in self.snapshots.outgoing.overdue(now, self.snapshots.pace) {
+            match overdue {
+                Overdue::Repeat(to, bytes) => {
+                    context.emit(Output::Reached { branch: branches::REPEATED });
+                    context.emit(Output::Send { to, bytes });
+                }
+                Overdue::Failed(to) => {
+                    context.emit(Output::Reached { branch: branches::FAILED });
+                    self.raft.report_snapshot(to, SnapshotOutcome::Failed);
+                }
+            }
+        }
+    }
+
+    /// Takes the reply to a chunk.
+    pub(super) fn take_chunk_reply(&mut self, from: NodeId, reply: ChunkReply, context: &mut Context<'_>) {
+        let Snapshots { outgoing, pace, .. } = &mut self.snapshots;
+        match outgoing.reply(from, reply, context.now(), *pace) {
+            Progress::Next(bytes) => context.emit(Output::Send { to: from, bytes }),
+            Progress::Wait => (),
+            Progress::Done => {
+                context.emit(Output::Reached { branch: branches::SENT });
+                self.raft.report_snapshot(from, SnapshotOutcome::Sent);
+            }
+        }
+    }
+
+    /// Takes a chunk.
+    ///
+    /// # Errors
+    /// When it makes no sense, in words.
+    pub(super) fn take_chunk<L: LogStore>(
+        &mut self,
+        from: NodeId,
+        chunk: &Chunk<'_>,
+        store: &mut L,
+        disk: &mut DiskQueue,
+        context: &mut Context<'_>,
+    ) -> Result<(), String> {
+        let described = A::describe(chunk.message).ok_or("a snapshot without a message")?;
+        let installing =
+            self.snapshots.installing.back().map_or(LogIndex(0), |installing| installing.last.index);
+        if chunk.last.index <= self.applied.index.max(installing) {
+            // There is no need for the bytes, and the sender wants an answer.
+            tell(from, chunk.last, Received::HandedOver, context);
+            return self.raft.install_snapshot(from, chunk.last, chunk.message);
+        }
+        if let Some(received) = &self.snapshots.received
+            && received.last == chunk.last
+        {
+            // The disk has it still.
+            tell(from, chunk.last, Received::Before(chunk.snapshot_len), context);
+            return Ok(());
+        }
+        self.receive(from, described.term, chunk, store, disk, context)
+    }
+
+    fn receive<L: LogStore>(
+        &mut self,
+        from: NodeId,
+        term: Term,
+        chunk: &Chunk<'_>,
+        store: &mut L,
+        disk: &mut DiskQueue,
+        context: &mut Context<'_>,
+    ) -> Result<(), String> {
+        let incoming = &mut self.snapshots.incoming;
+        if incoming.take_if(|incoming| incoming.is_superseded_by(from, term, chunk)).is_some() {
+            context.emit(Output::Reached { branch: branches::SUPERSEDED });
+        }
+        let receiver = incoming.get_or_insert_with(|| Incoming::new(from, term, chunk));
+        match receiver.take(term, chunk) {
+            Arrival::Tell(offset) => tell(from, chunk.last, Received::Before(offset), context),
+            Arrival::Outdated => (),
+            Arrival::Garbled => {
+                *incoming = None;
+                return Err("a snapshot that is not what its chunks promised".to_owned());
+            }
+            Arrival::Complete(bytes) => {
+                let (last, message) = (receiver.last(), receiver.message.clone());
+                *incoming = None;
+                let mut machine = S::default();
+                machine.restore(&bytes).map_err(|error| error.to_string())?;
+                if self.snapshots.received.is_some() {
+                    // One at a time: the sender will ask how far we are, and begin again.
+                    return Ok(());
+                }
+                store.save_snapshot(last, &bytes, disk);
+                let stage = Stage::Saving;
+                self.snapshots.received =
+                    Some(ReceivedSnapshot { from, message, last, bytes, machine, stage });
+            }
+        }
+        Ok(())
+    }
+
+    /// A snapshot that was received is durable: hands the message over.
+    fn offer_snapshot(&mut self, last: EntryId, context: &mut Context<'_>) {
+        let Some(received) = &mut self.snapshots.received else { return };
+        received.stage = Stage::Offered;
+        let from = received.from;
+        if let Err(reason) = self.raft.install_snapshot(from, last, &received.message) {
+            context.emit(Output::MessageRefused { from, reason });
+        }
+        tell(from, last, Received::HandedOver, context);
+    }
+
+    /// Gives up a snapshot that was offered, if the implementation did not take it.
+    pub(super) fn drop_unwanted_snapshot<L: LogStore>(&mut self, store: &mut L, context: &mut Context<'_>) {
+        let received = self.snapshots.received.take_if(|received| received.stage == Stage::Offered);
+        if let Some(ReceivedSnapshot { last, .. }) = received {
+            store.discard_snapshot(last);
+            context.emit(Output::Reached { branch: branches::UNWANTED });
+        }
+    }
+
+    /// Sets the state machine to the last snapshot among the writes up to this number, if there is one. Whether there
+    /// was.
+    pub(super) fn install_snapshots(&mut self, number: u64, context: &mut Context<'_>) -> bool {
+        let mut installed = false;
+        while let Some(Installing { number: _, last, machine }) =
+            self.snapshots.installing.pop_front_if(|installing| installing.number <= number)
+        {
+            self.machine_digest = machine.digest();
+            self.machine = machine;
+            self.applied = last;
+            installed = true;
+            context.emit(Output::Reached { branch: branches::INSTALLED });
+        }
+        installed
+    }
+}
+
+fn tell(to: NodeId, last: EntryId, received: Received, context: &mut Context<'_>) {
+    let bytes = Frame::Reply(ChunkReply { last, received }).encode();
+    context.emit(Output::Send { to, bytes });
+}
+
+/// A chunk in one line, with the line of the message that goes with it.
+pub(super) fn render_chunk(chunk: &Chunk<'_>, message: &str) -> String {
+    let Chunk { last, snapshot_len, offset, bytes, .. } = chunk;
+    let end = offset.saturating_add(bytes.len() as u64);
+    format!("SnapshotChunk {last} bytes {offset}..{end} of {snapshot_len} for {message}")
+}
+
+/// The reply to a chunk in one line.
+pub(super) fn render_reply(ChunkReply { last, received }: ChunkReply) -> String {
+    match received {
+        Received::Before(offset) => format!("SnapshotChunkReply {last} has {offset} bytes"),
+        Received::HandedOver => format!("SnapshotChunkReply {last} handed over"),
+    }
+}
