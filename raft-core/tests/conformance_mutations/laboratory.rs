@@ -16,10 +16,12 @@ pub(crate) fn core() -> PathBuf {
 /// A workspace with nothing but a copy of the core in it, in the build directory.
 pub(crate) struct Laboratory {
     root: PathBuf,
+    /// Where etcd's files are.
+    files: PathBuf,
 }
 
 impl Laboratory {
-    pub(crate) fn set_up() -> Self {
+    pub(crate) fn set_up(files: PathBuf) -> Self {
         let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("conformance_mutations");
         let workspace = core().parent().expect("the core stands in a workspace").to_owned();
         let copy = root.join("raft-core");
@@ -31,7 +33,7 @@ impl Laboratory {
             fs::read_to_string(workspace.join("Cargo.toml")).expect("the workspace has a manifest");
         fs::write(root.join("Cargo.toml"), with_core_alone(&manifest)).expect("it can be written");
         fs::copy(workspace.join("Cargo.lock"), root.join("Cargo.lock")).expect("it can be copied");
-        Self { root }
+        Self { root, files }
     }
 
     /// Puts a bug in, does something, and takes it out again.
@@ -55,6 +57,7 @@ impl Laboratory {
             .args(["test", "--offline", "--package", "raft-core", "--test", "etcd_conformance"])
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", self.root.join("target"))
+            .env("ETCD_RAFT_DIR", &self.files)
             .env("CI", "true")
             .output()
             .map_err(|error| error.to_string())?;
