@@ -47,7 +47,7 @@ const MESSAGES: [Case; 6] = [
     ),
 ];
 
-const MACHINES: [Case; 12] = [
+const MACHINES: [Case; 13] = [
     // What comes in while a process is suspended waits for it.
     (
         PLAIN,
@@ -74,6 +74,13 @@ const MACHINES: [Case; 12] = [
     (
         PLAIN,
         "crash(n2), fail(n2, read), restart(n2), expect(halted(n2)), restart(n2), expect(role(n2, follower))",
+    ),
+    // What it had asked of its disk before it gave up is never done.
+    (
+        PLAIN,
+        r#"campaign(n1), settle, slow(n3, "5ms"), fail(n3, write), put(key: "x", value: "1"), put(key: "y", value: "2"),
+           run_for("8ms"), expect(halted(n3)), slow(n3, "0s"), restart(n3), expect(role(n3, follower)),
+           run_until(condition: converged, within: "500ms"), expect(durable_log(n3, [1, 1, 1]))"#,
     ),
     // A server that has given up plays no role.
     (
