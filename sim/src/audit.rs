@@ -574,6 +574,17 @@ mod tests {
     }
 
     fn body(term: u64, vote: Option<u64>, commit: u64, entries: Option<(u64, u64, &[TestEntry])>) -> Vec<u8> {
+        body_with(term, vote, commit, None, entries)
+    }
+
+    /// A body that may name a snapshot: the last entry that it covers, its slot and its checksum.
+    fn body_with(
+        term: u64,
+        vote: Option<u64>,
+        commit: u64,
+        snapshot: Option<(EntryId, u64, u32)>,
+        entries: Option<(u64, u64, &[TestEntry])>,
+    ) -> Vec<u8> {
         let mut body = Vec::new();
         varint(&mut body, term);
         match vote {
@@ -584,8 +595,13 @@ mod tests {
             }
         }
         varint(&mut body, commit);
-        // No snapshot.
-        body.push(0);
+        body.push(u8::from(snapshot.is_some()));
+        if let Some((last, slot, checksum)) = snapshot {
+            // The voters are 1, 2 and 3; nobody is on the way out or learns; the handle is 9.
+            let configuration = [3, 1, 2, 3, 0, 0, 0, 0, 9];
+            let numbers = [last.term.0, last.index.0].into_iter().chain(configuration);
+            numbers.chain([slot, checksum.into()]).for_each(|number| varint(&mut body, number));
+        }
         let Some((prev_term, prev_index, entries)) = entries else {
             body.push(0);
             return body;
@@ -800,7 +816,7 @@ mod tests {
             LogAudit::of(&writer.entries(0, 0, &[(1, None)]).image).log().len()
         };
         assert_eq!(first(|writer| writer.chain = 1), 0, "the first frame follows nothing");
-        assert_eq!(first(|writer| writer.number = 1), 0, "the first frame has number 1");
+        assert_eq!(first(|writer| writer.number = 1), 1, "whatever number its turn was");
     }
 
     #[test]
@@ -853,5 +869,113 @@ mod tests {
                 [&changed, &image, &image[..place / 512 * 512]].map(LogAudit::of);
             prop_assert!([all.state(), before.state()].contains(&read.state()));
         }
+    }
+
+    type Files = BTreeMap<FileName, Vec<u8>>;
+
+    fn files<const COUNT: usize>(files: [(&str, &[u8]); COUNT]) -> Files {
+        files.map(|(name, image)| (FileName::from(name), image.to_vec())).into()
+    }
+
+    fn audit(files: &Files) -> LogAudit {
+        let mut audit = LogAudit::new(FileName::from("log"));
+        audit.advance(files);
+        audit
+    }
+
+    /// A snapshot file as the format asks, and its checksum.
+    fn snapshot(last: EntryId, bytes: &[u8]) -> (Vec<u8>, u32) {
+        let numbers = [bytes.len() as u64, last.term.0, last.index.0].map(u64::to_le_bytes);
+        let covered = [numbers.as_flattened(), bytes].concat();
+        let checksum = crc32fast::hash(&covered);
+        ([&b"WTS1"[..], &checksum.to_le_bytes(), &covered].concat(), checksum)
+    }
+
+    #[test]
+    fn a_snapshot_stands_beside_the_log_and_is_looked_at() {
+        let last = EntryId::new(1, 2);
+        let (image, checksum) = snapshot(last, b"state");
+        let mut log = three_frames();
+        log.frame(&body_with(3, None, 2, Some((last, 4, checksum)), None));
+        let longer = [&image[..], b"remains"].concat();
+        for (name, image, is_whole) in [
+            ("snapshot.4", &image[..], true),
+            ("snapshot.4", &longer, true),
+            ("snapshot.4", &image[..image.len() - 1], false),
+            ("snapshot.3", &image, false),
+            ("snapshot.4", &snapshot(last, b"other").0, false),
+        ] {
+            let audit = audit(&files([("log.0", &log.image), (name, image)]));
+            assert_eq!(audit.state().snapshot, Some(AuditSnapshot { last, is_whole }), "{name}");
+            assert_eq!((audit.state().base, audit.log().len()), (EntryId::ORIGIN, 3));
+        }
+        // It is looked at again, even if nothing new is in the log.
+        let mut audit = audit(&files([("log.0", &log.image), ("snapshot.4", &image)]));
+        audit.advance(&files([("log.0", &log.image)]));
+        assert_eq!(audit.state().snapshot, Some(AuditSnapshot { last, is_whole: false }));
+    }
+
+    #[test]
+    fn a_snapshot_of_what_the_log_does_not_hold_ends_the_log_unless_it_takes_its_place() {
+        for last in [EntryId::new(2, 2), EntryId::new(3, 4)] {
+            let mut log = three_frames();
+            log.frame(&body_with(9, None, 2, Some((last, 0, 0)), None));
+            assert_eq!(LogAudit::of(&log.image).term(), Term(3), "{last}");
+            let mut log = three_frames();
+            log.frame(&body_with(9, None, 2, Some((last, 0, 0)), Some((2, 7, &[]))));
+            assert_eq!(LogAudit::of(&log.image).term(), Term(3), "entries behind another entry");
+        }
+        let installed = |last: EntryId| {
+            let mut log = three_frames();
+            let mut audit = LogAudit::of(&log.image);
+            let entries: (u64, u64, &[TestEntry]) = (last.term.0, last.index.0, &[(9, None)]);
+            log.frame(&body_with(9, None, 2, Some((last, 0, 0)), Some(entries)));
+            let advance = advance(&mut audit, &log.image);
+            assert_eq!((audit.state().base, audit.log()), (last, &[noop(9)][..]));
+            advance.truncated_to
+        };
+        assert_eq!(installed(EntryId::new(8, 7)), None, "it covers all that is gone");
+        assert_eq!(installed(EntryId::new(8, 3)), None);
+        assert_eq!(installed(EntryId::new(8, 2)), Some(LogIndex(3)), "3@3 is gone, and not covered");
+    }
+
+    /// The log of three entries, compacted to one that begins behind the first, in the other file.
+    fn moved() -> (Writer, Writer) {
+        let first = three_frames();
+        let mut second = Writer { number: 5, ..Writer::default() };
+        let entries: (u64, u64, &[TestEntry]) = (1, 1, &[(1, Some(b"x")), (3, Some(b"y"))]);
+        second.frame(&body_with(3, None, 2, Some((EntryId::new(1, 2), 0, 0)), Some(entries)));
+        (first, second)
+    }
+
+    #[test]
+    fn a_log_that_moved_goes_on_in_its_other_file() {
+        let (first, mut second) = moved();
+        let mut read = audit(&files([("log.0", &first.image)]));
+        let both = files([("log.0", &first.image), ("log.1", &second.image)]);
+        assert_eq!(read.advance(&both), Advance { frames: 1, truncated_to: None });
+        assert_eq!(
+            (read.state().base, read.log()),
+            (EntryId::new(1, 1), &[entry(1, b"x"), entry(3, b"y")][..])
+        );
+        assert_eq!(read.entry(LogIndex(3)), Some(entry(3, b"y")));
+        assert_eq!((read.entry(LogIndex(1)), read.state().term_at(LogIndex(1))), (None, Some(Term(1))));
+        second.entries(3, 3, &[(4, None)]);
+        let both = files([("log.0", &first.image), ("log.1", &second.image)]);
+        assert_eq!(read.advance(&both).frames, 1);
+        assert_eq!(read.state(), audit(&both).state(), "read at once or bit by bit");
+        assert_eq!(read.last(), EntryId::new(4, 4));
+    }
+
+    #[test]
+    fn a_torn_beginning_or_an_older_one_does_not_count() {
+        let (first, second) = moved();
+        let before = audit(&files([("log.0", &first.image)]));
+        for len in 0..60 {
+            let torn = files([("log.0", &first.image), ("log.1", &second.image[..len])]);
+            assert_eq!(audit(&torn).state(), before.state(), "{len} bytes");
+        }
+        let swapped = files([("log.0", &second.image), ("log.1", &first.image)]);
+        assert_eq!(audit(&swapped).state().base, EntryId::new(1, 1), "it counts, wherever it is");
     }
 }

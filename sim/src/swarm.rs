@@ -150,7 +150,7 @@ fn snapshots(draw: &mut Draw<'_>) -> SnapshotOptions {
             entries => Some(entries),
         },
         keep_entries_behind_snapshot: draw.pick(Feature::KeptEntries, &[0, 1, 5, 20]),
-        snapshot_chunk_bytes: draw.pick(Feature::ChunkBytes, &[1 << 16, 64, 256, 1024]),
+        snapshot_chunk_bytes: draw.pick(Feature::ChunkBytes, &[1 << 16, 16, 64, 256]),
     }
 }
 
