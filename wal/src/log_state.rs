@@ -126,7 +126,9 @@ impl LogState {
     /// # Errors
     /// When entries would be lost that no snapshot covers, or none would be left out.
     pub(crate) fn compacted(&self, to: LogIndex) -> Result<Record, Uncovered> {
-        let covered = self.snapshot.as_ref().map_or(LogIndex(0), |snapshot| snapshot.meta.last.index);
+        // A log from which the snapshot's last entry was removed is covered no more.
+        let snapshot = self.snapshot.as_ref().filter(|snapshot| self.contains(snapshot.meta.last));
+        let covered = snapshot.map_or(LogIndex(0), |snapshot| snapshot.meta.last.index);
         let (Some(left), true) = (self.log().after(to), self.base.index < to && to <= covered) else {
             return Err(Uncovered { to, base: self.base.index, covered });
         };

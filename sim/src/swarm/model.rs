@@ -120,7 +120,7 @@ impl Default for FaultModel {
             max_inflight_messages: vec![64, 1, 2, 8],
             snapshot_every_entries: Amount::Sometimes(1..=30),
             keep_entries_behind_snapshot: vec![0, 1, 5, 20],
-            snapshot_chunk_bytes: vec![1 << 16, 64, 256, 1_024],
+            snapshot_chunk_bytes: vec![1 << 16, 16, 64, 256],
             drift_ppm: Amount::Sometimes(1..=50_000),
             latency_min_micros: 100..=3_000,
             latency_spread_micros: 100..=15_000,

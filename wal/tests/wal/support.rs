@@ -203,6 +203,11 @@ impl State {
         Self { base: self.id_at(count), entries: self.entries[count..].to_vec(), ..self.clone() }
     }
 
+    /// How many entries of the log the snapshot covers.
+    pub(crate) fn covered(&self) -> u64 {
+        self.snapshot.map_or(0, |last| last.index.0.saturating_sub(self.base.index.0))
+    }
+
     /// The entry at this place, of which the base is the first.
     pub(crate) fn id_at(&self, place: usize) -> EntryId {
         let term = place.checked_sub(1).map_or(self.base.term, |before| self.entries[before].term);
@@ -224,7 +229,8 @@ impl State {
             }
             2 => Record { commit: self.id_at(place).index, ..unchanged },
             3 | 4 => self.with_entries(self.entries.len(), len),
-            _ => self.with_entries(place, len),
+            // What a snapshot covers is committed, and is not replaced.
+            _ => self.with_entries(place.max(self.covered() as usize), len),
         }
     }
 
