@@ -243,7 +243,8 @@ impl Judged<'_> {
     }
 
     fn tell(&self, output: &mut Output) {
-        let Self { path, format, specification: _, history, report: Report { verdict, cost, merged_keys } } = self;
+        let Self { path, format, specification: _, history, report: Report { verdict, cost, merged_keys } } =
+            self;
         let operations = count(history.operations().len() as u64, "operation");
         let what = format!("{}, {}, {operations}", path.display(), format.name());
         match verdict {
