@@ -253,13 +253,13 @@ fn judge_online(history: &Registers) -> u64 {
     online.answers()
 }
 
-fn hot_key(c: &mut Criterion) {
-    let mut group = c.benchmark_group("hot_key");
-    group.sample_size(10).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(500));
+/// Histories of one hot key, by name.
+fn hot_keys() -> Vec<(String, Registers)> {
+    let mut histories = Vec::new();
     for clients in [5, 10, 20] {
         for abandoned_percent in [0, 1, 3] {
             for values in [Values::Five, Values::Unique] {
-                for stale_read_from_end in [None, Some(100)] {
+                for (ending, stale_read_from_end) in [("sound", None), ("stale", Some(100))] {
                     let shape = Shape {
                         clients,
                         operations: 1_000,
@@ -269,25 +269,32 @@ fn hot_key(c: &mut Criterion) {
                         stale_read_from_end,
                         swap_percent: 20,
                     };
-                    let ending = if stale_read_from_end.is_some() { "stale" } else { "sound" };
                     let name =
                         format!("{clients} clients, {values:?}, {abandoned_percent} % abandoned, {ending}");
-                    let history = generate(1, shape);
-                    let report = judge(&history);
-                    assert!(!matches!(report.verdict, Verdict::Unknown { .. }), "{name} is not decided");
-                    let verdict = match &report.verdict {
-                        Verdict::Violation(violation) => format!("violation at {}", violation.first_bad),
-                        _ => "linearizable".to_owned(),
-                    };
-                    let (nodes, bytes) = (report.cost.nodes, report.cost.peak_bytes);
-                    println!("{name}: {nodes} nodes, {bytes} bytes, {verdict}");
-                    group.bench_function(BenchmarkId::new("check", &name), |b| b.iter(|| judge(&history)));
-                    group.bench_function(BenchmarkId::new("online", &name), |b| {
-                        b.iter(|| judge_online(&history));
-                    });
+                    histories.push((name, generate(1, shape)));
                 }
             }
         }
+    }
+    histories
+}
+
+fn hot_key(c: &mut Criterion) {
+    let histories = hot_keys();
+    for (name, history) in &histories {
+        let Report { verdict, cost, merged_keys: _ } = judge(history);
+        let verdict = match &verdict {
+            Verdict::Linearizable { .. } => "linearizable".to_owned(),
+            Verdict::Violation(violation) => format!("violation at {}", violation.first_bad),
+            Verdict::Unknown { .. } => panic!("{name} is not decided: {verdict}"),
+        };
+        println!("{name}: {} nodes, {} bytes, {verdict}", cost.nodes, cost.peak_bytes);
+    }
+    let mut group = c.benchmark_group("hot_key");
+    group.sample_size(10).measurement_time(Duration::from_secs(1)).warm_up_time(Duration::from_millis(200));
+    for (name, history) in &histories {
+        group.bench_function(BenchmarkId::new("check", name), |b| b.iter(|| judge(history)));
+        group.bench_function(BenchmarkId::new("online", name), |b| b.iter(|| judge_online(history)));
     }
     group.finish();
 }

@@ -311,6 +311,8 @@ impl<'p, 'h, S: Specification> Check<'p, 'h, S> {
                 core = confirm(search, event, core, self.budget);
             }
             core = core_operations::reduce(search, event, core, self.budget.bytes);
+            // A search that looked ahead may have stopped earlier, and knows nothing of the states at the event.
+            let stuck = stuck.filter(|stuck| stuck.event == event);
             states.extend(stuck.iter().flat_map(|stuck| &stuck.states).map(|&state| search.state(state)));
         }
         let story = story::tell(self.spec, part, event, &states, &core);

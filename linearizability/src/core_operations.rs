@@ -11,9 +11,11 @@ use crate::{
 };
 
 /// The most nodes to spend on one attempt.
-const ATTEMPT_NODES: u64 = 20_000;
+const ATTEMPT_NODES: u64 = 5_000;
 /// The most nodes to spend in all.
-const ALL_NODES: u64 = 400_000;
+const ALL_NODES: u64 = 60_000;
+/// A violation is mostly proved by what came shortly before: so many of the last operations are tried first.
+const LAST_OPERATIONS: [usize; 3] = [8, 32, 128];
 
 /// Reduces what proves a violation at the event `last`, beginning with these operations of the part. Whatever time
 /// there is for it, what is left does prove it. The result is ascending.
@@ -24,25 +26,48 @@ pub(crate) fn reduce<S: Specification>(
     bytes: u64,
 ) -> Vec<u32> {
     let mut nodes = ALL_NODES;
+    let mut proves = |kept: &[u32]| {
+        let allowance = Allowance { nodes: nodes.min(ATTEMPT_NODES), bytes };
+        let (outcome, spending) = search.search(last, allowance, |name| kept.binary_search(&name).is_ok());
+        // A node stands for the look at every operation that it takes to set out: so that this ends soon.
+        nodes = nodes.saturating_sub(spending.nodes + 100);
+        match outcome {
+            Outcome::Stuck(_) => Attempt::Proves,
+            Outcome::Order(_) | Outcome::Spent(_) if nodes == 0 => Attempt::Last,
+            Outcome::Order(_) | Outcome::Spent(_) => Attempt::Fails,
+        }
+    };
+    for length in LAST_OPERATIONS.into_iter().filter(|&length| length < core.len()) {
+        let rest = core[core.len() - length..].to_vec();
+        if proves(&rest) == Attempt::Proves {
+            core = rest;
+            break;
+        }
+    }
     let mut group = core.len().div_ceil(2);
-    while 0 < group && 0 < nodes {
+    while 0 < group {
         let before = core.len();
         let mut start = 0;
-        while start < core.len() && 0 < nodes {
-            let rest: Vec<_> = without(&core, start, group);
-            let allowance = Allowance { nodes: nodes.min(ATTEMPT_NODES), bytes };
-            let is_kept = |name: u32| rest.binary_search(&name).is_ok();
-            let (outcome, spending) = search.search(last, allowance, is_kept);
-            // Every attempt costs something, so that this ends.
-            nodes = nodes.saturating_sub(spending.nodes.max(1));
-            match outcome {
-                Outcome::Stuck(_) => core = rest,
-                Outcome::Order(_) | Outcome::Spent(_) => start += group,
+        while start < core.len() {
+            let rest = without(&core, start, group);
+            match proves(&rest) {
+                Attempt::Proves => core = rest,
+                Attempt::Fails => start += group,
+                Attempt::Last => return core,
             }
         }
         group = if group == 1 && core.len() < before { 1 } else { group / 2 };
     }
     core
+}
+
+/// What has come of an attempt to do with fewer operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    Proves,
+    Fails,
+    /// It failed, and there is no time for another.
+    Last,
 }
 
 fn without(core: &[u32], start: usize, length: usize) -> Vec<u32> {

@@ -68,8 +68,10 @@ fn with_events<S: Specification>(part: &Part<'_, S>, order: &[u32]) -> Vec<Step>
     order.iter().map(step).collect()
 }
 
-/// The first end of an operation up to which a history is refuted, and by what. A history that is refuted does not
-/// become explicable by going on, so the ends can be halved.
+/// The first end of an operation up to which a history is refuted, and by what.
+///
+/// A history that is refuted does not become explicable by going on, so the ends can be halved. But mostly it is refuted
+/// for the first time when the last of those operations ended that prove it, so that end comes first.
 fn first_refuted<S: Specification>(
     part: &Part<'_, S>,
     mut core: Vec<u32>,
@@ -77,12 +79,23 @@ fn first_refuted<S: Specification>(
 ) -> (u32, Vec<u32>) {
     let mut ends: Vec<_> = part.operations.iter().filter_map(PartOperation::ended).collect();
     ends.sort_unstable();
-    let (mut low, mut high) = (0, ends.len() - 1);
+    let proved = |core: &[u32]| {
+        let last = core.iter().filter_map(|&position| part.operations[position as usize].ended()).max();
+        last.map_or(ends.len() - 1, |last| ends.partition_point(|&end| end < last))
+    };
+    let (mut low, mut high, mut stride) = (0, ends.len() - 1, 1);
+    let mut probe = proved(&core);
     while low < high {
-        let middle = low.midpoint(high);
-        match judge(ends[middle]) {
-            Judgement::Refuted(earlier) => (high, core) = (middle, earlier),
-            Judgement::Explained(_) => low = middle + 1,
+        match judge(ends[probe]) {
+            Judgement::Refuted(earlier) => {
+                (high, core) = (probe, earlier);
+                probe = proved(&core).min(high.saturating_sub(stride)).max(low);
+                stride *= 2;
+            }
+            Judgement::Explained(_) => {
+                low = probe + 1;
+                probe = low.midpoint(high);
+            }
         }
     }
     (ends[high], core)

@@ -81,13 +81,15 @@ struct Store<'s, S: Specification> {
     /// By group: all states that are possible, which are several only if the specification leaves a choice. None at
     /// all means that nothing took effect yet.
     states: Vec<Vec<S::State>>,
+    /// Reused from operation to operation.
+    next: Vec<S::State>,
 }
 
 impl<'s, S: Specification> Store<'s, S> {
     fn new(spec: &'s S, history: &History<S::Input, S::Output>) -> Self {
         let (groups, keys) = groups(spec, history);
         let states = vec![Vec::new(); keys.len()];
-        Self { spec, groups, keys, states }
+        Self { spec, groups, keys, states, next: Vec::new() }
     }
 
     /// Whether an operation may take effect now, and be answered so.
@@ -104,13 +106,13 @@ impl<'s, S: Specification> Store<'s, S> {
         }
         let agrees = |output: &S::Output| answer.is_none_or(|answer| self.spec.agrees(output, answer));
         let outcomes = states.iter().flat_map(|state| self.spec.apply(state, &operation.input));
-        let mut next = Vec::with_capacity(1);
+        self.next.clear();
         for (output, state) in outcomes {
-            if agrees(&output) && !next.contains(&state) {
-                next.push(state);
+            if agrees(&output) && !self.next.contains(&state) {
+                self.next.push(state);
             }
         }
-        *states = next;
+        std::mem::swap(states, &mut self.next);
         !states.is_empty()
     }
 }

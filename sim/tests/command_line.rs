@@ -384,6 +384,10 @@ fn histories_are_judged() {
     );
     assert_eq!((&told[1]["file"], &told[1]["verdict"]), (&stale.into(), &"violation".into()));
     assert_eq!((&told[1]["first_violating_event"], &told[1]["key"]), (&4.into(), &"x".into()));
+    assert_eq!((&told[1]["exact"], &told[1]["core"]), (&true.into(), &serde_json::json!([1, 2])));
+    wavetank(&["check", "--html", "page.html", &sound, &stale])
+        .exited(2)
+        .complains("a page shows one history");
 }
 
 #[test]

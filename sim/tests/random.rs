@@ -114,8 +114,8 @@ fn assert_checks_decide(summary: &Summary) {
         assert!(counters.non_trivial <= counters.evaluations, "{name}: {counters:?}");
     }
     assert_eq!(summary.idle_checks(), [""; 0]);
-    // These two are made once for each run that gets that far, and all do.
-    for name in ["Linearizability", "Liveness"] {
-        assert_eq!(summary.checks[name].evaluations, SEEDS, "{name}");
-    }
+    // This one is made once for each run that gets that far, and all do.
+    assert_eq!(summary.checks["Liveness"].evaluations, SEEDS);
+    // This one is made of every answer.
+    assert!(100 * SEEDS < summary.checks["Linearizability"].evaluations);
 }

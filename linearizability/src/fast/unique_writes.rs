@@ -192,7 +192,9 @@ fn read_operation<'v, S: Specification>(
             };
         }
     }
-    if spec.effect(input) != Effect::Read {
+    if let Kind::Write(_) | Kind::Swap { .. } = read.answered {
+        read.unanswered = read.answered;
+    } else if spec.effect(input) != Effect::Read {
         read.unanswered = match spec.view(input, None) {
             View::Write(value) => Kind::Write(values.number(value)),
             View::Swap { from, to } => match swap(from, to, values) {

@@ -19,7 +19,7 @@ fn compare<W: Workload + Clone>(name: &str, workload: &W, histories: u64, operat
             clients: 2 + random.below(4),
             operations,
             lies: (!random.one_in(3)).then_some(4 * operations / 5),
-            abandoned: Some(20),
+            abandoned: Some(60),
             failed: Some(10),
         };
         let history = random_history(workload, &mut random, shape);
@@ -55,12 +55,12 @@ fn compare<W: Workload + Clone>(name: &str, workload: &W, histories: u64, operat
 
 #[test]
 fn larger_histories_are_judged_alike_at_once_and_event_by_event() {
-    compare("registers", &Registers::holding(0), 60, 150);
-    compare("registers with unique values", &UniqueRegisters::holding(0), 60, 150);
-    compare("key-value", &KeyValue::default(), 60, 150);
+    compare("registers", &Registers::holding(0), 40, 100);
+    compare("registers with unique values", &UniqueRegisters::holding(0), 40, 100);
+    compare("key-value", &KeyValue::default(), 40, 100);
     compare("sets", &Set::default(), 30, 60);
     compare("queues", &Queues::default(), 30, 40);
-    compare("lists", &AppendLists::default(), 30, 150);
+    compare("lists", &AppendLists::default(), 30, 100);
 }
 
 #[test]
