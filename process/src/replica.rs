@@ -42,6 +42,7 @@ pub struct Replica<A, L, S> {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a replica, and it runs most of the time")]
 enum Phase<A, S> {
     /// The log is being read.
     Recovering,

@@ -20,6 +20,7 @@ pub struct WalStore {
 }
 
 #[derive(Debug, Default)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a store, and it is open most of the time")]
 enum State {
     /// Not opened yet, or opening has failed.
     #[default]

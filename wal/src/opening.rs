@@ -46,6 +46,10 @@ struct Found {
 
 /// How far opening has come.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is matched at once, a few times for each log that is opened"
+)]
 pub enum Progress {
     /// The disk has more to answer.
     Pending(Opening),

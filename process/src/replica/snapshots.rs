@@ -340,10 +340,10 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
     /// Sets the state machine to the last snapshot among the writes up to this number, if there is one. Whether there
     /// was.
     pub(super) fn install_snapshots(&mut self, number: u64, context: &mut Context<'_>) -> bool {
+        let installing = &mut self.snapshots.installing;
+        let durable = installing.iter().take_while(|installing| installing.number <= number).count();
         let mut installed = false;
-        while let Some(Installing { number: _, last, machine }) =
-            self.snapshots.installing.pop_front_if(|installing| installing.number <= number)
-        {
+        for Installing { number: _, last, machine } in installing.drain(..durable) {
             self.machine_digest = machine.digest();
             self.machine = machine;
             self.applied = last;
