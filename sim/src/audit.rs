@@ -102,7 +102,7 @@ pub fn payload_digest(payload: &Payload) -> u64 {
     match payload {
         Payload::Noop => digest(&PayloadBody::Noop),
         Payload::Command(bytes) => digest(&PayloadBody::Command(bytes)),
-        Payload::ConfChange(change) => digest(&PayloadBody::ConfChange(change.clone())),
+        Payload::ConfChange(change) => digest(&PayloadBody::ConfChange((**change).clone())),
     }
 }
 

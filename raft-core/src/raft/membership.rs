@@ -4,6 +4,8 @@
 //! be a change. A configuration acts when it is applied, as in etcd, and not as soon as it stands in the log, as in
 //! the dissertation. Two changes under way at once would then make configurations that skip one another.
 
+use alloc::boxed::Box;
+
 use super::{Raft, proposals::Proposed};
 use crate::{
     conf_change::{ConfChange, Reconfiguration, Rejection},
@@ -24,7 +26,7 @@ impl Raft {
     /// As [`propose`](Self::propose), and when the change does not fit the configuration in force, or another may be
     /// under way: [`ConfChangeValidation`] says what becomes of it then.
     pub fn propose_conf_change(&mut self, change: ConfChange) -> Result<Proposed, ProposeError> {
-        self.propose_payload(Payload::ConfChange(change))
+        self.propose_payload(Payload::ConfChange(Box::new(change)))
     }
 
     /// Puts the change at `index` in force: to be called for every one that is handed out to be applied, in its turn, and

@@ -198,7 +198,10 @@ fn a_change_that_does_not_fit_has_no_effect() {
     cluster.elect(1);
     cluster.propose_change(1, ConfChange::leave_joint());
     cluster.settle();
-    assert_eq!(cluster.applied(2).last(), Some(&(at(1, 2), Payload::ConfChange(ConfChange::leave_joint()))));
+    assert_eq!(
+        cluster.applied(2).last(),
+        Some(&(at(1, 2), Payload::ConfChange(ConfChange::leave_joint().into())))
+    );
     assert_configured(&cluster, &voters(&[1, 2, 3]), &[1, 2, 3]);
 }
 
@@ -402,7 +405,7 @@ fn a_server_that_joins_has_time_to_answer() {
 #[test]
 fn a_server_with_a_change_to_apply_does_not_stand() {
     let mut raft = Cluster::plain(3).raft(2).clone();
-    let entry = Entry { term: Term(1), payload: Payload::ConfChange(change(&[remove(2)])) };
+    let entry = Entry { term: Term(1), payload: Payload::ConfChange(change(&[remove(2)]).into()) };
     let entries = LogSlice::new(at(0, 0), vec![entry]).expect("one entry");
     let append = Message::AppendEntries { entries, commit: LogIndex(1) };
     raft.step(envelope(1, 2, 1, append)).expect("a message of a peer");
@@ -415,9 +418,12 @@ fn a_server_with_a_change_to_apply_does_not_stand() {
 #[test]
 fn a_change_is_applied_in_its_turn_and_once() {
     let mut raft = Cluster::plain(3).raft(2).clone();
-    let entries =
-        [Payload::Noop, Payload::ConfChange(change(&[add(4)])), Payload::ConfChange(change(&[add(5)]))]
-            .map(|payload| Entry { term: Term(1), payload });
+    let entries = [
+        Payload::Noop,
+        Payload::ConfChange(change(&[add(4)]).into()),
+        Payload::ConfChange(change(&[add(5)]).into()),
+    ]
+    .map(|payload| Entry { term: Term(1), payload });
     let entries = LogSlice::new(at(0, 0), entries.to_vec()).expect("entries of one term");
     let append = Message::AppendEntries { entries, commit: LogIndex(3) };
     raft.step(envelope(1, 2, 1, append)).expect("a message of a peer");
@@ -447,7 +453,7 @@ fn a_change_is_applied_in_its_turn_and_once() {
 fn a_change_needs_a_configuration_to_begin_with() {
     let mut raft =
         Raft::new(Config::new(node(4)), Recovered::founding([]), Incarnation(1)).expect("it starts");
-    let entry = Entry { term: Term(1), payload: Payload::ConfChange(change(&[add(4)])) };
+    let entry = Entry { term: Term(1), payload: Payload::ConfChange(change(&[add(4)]).into()) };
     let entries = LogSlice::new(at(0, 0), vec![entry]).expect("one entry");
     let append = Message::AppendEntries { entries, commit: LogIndex(1) };
     raft.step(envelope(1, 4, 1, append)).expect("a message of a peer");
