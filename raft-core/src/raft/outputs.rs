@@ -139,11 +139,11 @@ impl Raft {
         if index < applied || handed_out < index {
             return Err(AppliedError { given: index, applied, handed_out });
         }
-        if let Role::Leader(leader) = &mut self.role {
-            if leader.uncommitted_bytes != ByteCount(0) {
-                let bytes = self.log.payload_bytes(applied, index);
-                leader.uncommitted_bytes.0 = leader.uncommitted_bytes.0.saturating_sub(bytes.0);
-            }
+        if let Role::Leader(leader) = &mut self.role
+            && leader.uncommitted_bytes != ByteCount(0)
+        {
+            let bytes = self.log.payload_bytes(applied, index);
+            leader.uncommitted_bytes.0 = leader.uncommitted_bytes.0.saturating_sub(bytes.0);
         }
         self.log.applied_to(index, self.config.max_applying_bytes);
         self.leave_joint_automatically();
