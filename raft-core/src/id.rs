@@ -72,6 +72,10 @@ impl LogIndex {
     /// The largest index a log slice may reach, for the same reason as [`Term::MAX`].
     pub const MAX: Self = Self(u64::MAX >> 1);
 
+    /// The largest index a snapshot of a peer may end with: behind it there is room for more entries than anybody will
+    /// ever append.
+    pub const MAX_SNAPSHOT: Self = Self(Self::MAX.0 >> 1);
+
     /// The position after this one.
     pub const fn next(self) -> Self {
         Self(self.0 + 1)

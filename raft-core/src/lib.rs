@@ -6,11 +6,13 @@
 //!
 //! # The protocol, in the order of these pages
 //!
-//! Time is divided into terms, and a term has at most one leader ([`id`]). What replicas agree on is a [log of
-//! entries](entry). Every server remembers its [term and its vote](hard_state) over a crash, and a
-//! [majority](quorum) of votes makes a leader. Servers [talk](message) in a few requests and replies. A leader
-//! tracks how far [each follower](progress) has come, commits what a majority holds, and serves [reads](read)
-//! once a majority has confirmed that it still leads. A replica plays one [role] at a time.
+//! Time is divided into terms, and a term has at most one leader ([`id`]), which a [majority](quorum) elects. Who belongs
+//! to the cluster is its [configuration], which [changes](conf_change) one voter at a time, or any number by way of two
+//! majorities. What replicas agree on is a [log of entries](entry). Every server remembers its [term and its
+//! vote](hard_state) over a crash. Of a log that has grown long a [snapshot] takes the place. Servers [talk](message) in a
+//! few requests and replies, and do so as their [settings](config) ask. A leader tracks how far [each follower](progress)
+//! has come, [all of them](progress_table) together, commits what a majority holds, and serves [reads](read) once a
+//! majority has confirmed that it still leads. A replica plays one [role] at a time.
 //!
 //! What makes it safe is that a server keeps its promises, so a promise must reach the disk before it reaches a
 //! peer. Here that rule is a type: promises travel inside the [write](mod@write) they rest on. [`Raft`] is all of this
@@ -72,7 +74,7 @@
 //! # What is left out
 //!
 //! Storage engines, transports and codecs: they are the driver's. Randomness: an election timeout is an input.
-//! Logging: what happened is [data](event). Changes of membership and leases are not built yet.
+//! Logging: what happened is [data](event). The bytes of snapshots: the core knows what one stands for, and a handle.
 #![no_std]
 #![forbid(unsafe_code)]
 

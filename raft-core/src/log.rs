@@ -22,6 +22,10 @@ pub(crate) struct Log {
     entries: Vec<Entry>,
     /// For each entry a hash of the log up to it.
     chain: Vec<u128>,
+    /// For each entry the size of the log up to it, as encoded.
+    sizes: Vec<ByteCount>,
+    /// The size of what was compacted.
+    size_base: ByteCount,
     /// The hash of what was compacted. A log that was recovered, or replaced by a snapshot, begins a new chain.
     chain_base: u128,
     /// Handed to storage up to here.
@@ -80,6 +84,8 @@ impl Log {
             entries: Vec::new(),
             chain: Vec::new(),
             chain_base: 0,
+            sizes: Vec::new(),
+            size_base: ByteCount(0),
             written: last,
             durable: last,
             commit,
@@ -177,6 +183,9 @@ impl Log {
     pub(crate) fn push(&mut self, entry: Entry) -> EntryId {
         let before = self.chain_end();
         self.chain.push(digest::chain(before, &entry));
+        let index = self.last().index.next();
+        let size = self.sizes.last().unwrap_or(&self.size_base).0 + entry.encoded_size(index).0;
+        self.sizes.push(ByteCount(size));
         self.entries.push(entry);
         self.last()
     }
@@ -221,6 +230,7 @@ impl Log {
         self.entries.truncate(count);
         self.chain.truncate(count);
         self.recent = Recent(LogSlice::empty(self.last()));
+        self.sizes.truncate(count);
         self.written = self.written.min(kept);
         self.durable = self.durable.min(kept);
     }
@@ -235,6 +245,7 @@ impl Log {
         self.recent = Recent(LogSlice::empty(self.base));
         self.entries.drain(..count);
         self.chain_base = self.chain.drain(..count).next_back().unwrap_or(self.chain_base);
+        self.size_base = self.sizes.drain(..count).next_back().unwrap_or(self.size_base);
     }
 
     /// A snapshot takes the place of the whole log. All that is known of the storage is what was committed before.
@@ -244,6 +255,8 @@ impl Log {
             entries,
             chain,
             chain_base,
+            sizes,
+            size_base,
             written,
             durable,
             commit,
@@ -259,6 +272,8 @@ impl Log {
         chain.clear();
         *chain_base = 0;
         *recent = Recent(LogSlice::empty(snapshot));
+        sizes.clear();
+        *size_base = ByteCount(0);
         *written = snapshot.index;
         *commit = snapshot.index;
     }
@@ -395,23 +410,23 @@ impl Log {
 
     /// Up to where entries may be handed out next, one at least, and how much that is.
     fn page(&self, applicable: LogIndex, quota: ByteCount) -> (LogIndex, ByteCount) {
-        let room = quota.0.saturating_sub(self.applying.bytes.0);
-        let (mut last, mut bytes) = (self.handed_out, 0);
-        for (index, size) in self.sizes(self.handed_out, applicable) {
-            if self.handed_out < last && room < bytes + size.0 {
-                break;
-            }
-            (last, bytes) = (index, bytes + size.0);
+        let before = self.size_up_to(self.handed_out);
+        let size = |last| ByteCount(self.size_up_to(last).0 - before.0);
+        let all = size(applicable);
+        let room = ByteCount(quota.0.saturating_sub(self.applying.bytes.0));
+        if all <= room {
+            return (applicable, all);
         }
-        (last, ByteCount(bytes))
+        let first = self.handed_out.next();
+        let behind = (first.0 + 1..=applicable.0).map(LogIndex).find(|&index| room < size(index));
+        let last = behind.and_then(LogIndex::previous).unwrap_or(applicable);
+        (last, size(last))
     }
 
-    /// The sizes of the entries behind `after` up to `last`, as far as they are kept.
-    fn sizes(&self, after: LogIndex, last: LogIndex) -> impl Iterator<Item = (LogIndex, ByteCount)> + '_ {
-        let begin = self.base.index.max(after);
-        let entries = self.entries.iter().skip(self.count_up_to(begin));
-        let indexes = (begin.0 + 1..=last.0).map(LogIndex);
-        entries.zip(indexes).map(|(entry, index)| (index, entry.encoded_size(index)))
+    /// The size of the log up to `index`, which must be kept, as encoded. Only differences mean anything.
+    fn size_up_to(&self, index: LogIndex) -> ByteCount {
+        let count = self.count_up_to(index);
+        count.checked_sub(1).map_or(self.size_base, |last| self.sizes[last])
     }
 
     /// The payload bytes of the entries behind `after` up to `last`, as far as they are kept.
@@ -430,8 +445,11 @@ impl Log {
             self.applied,
             self.handed_out
         );
-        let bytes: u64 = self.sizes(self.applied, index).map(|(_, size)| size.0).sum();
-        self.applying.bytes.0 = self.applying.bytes.0.saturating_sub(bytes);
+        // (Of entries that a snapshot has taken the place of nothing is known, and nothing matters.)
+        if self.base.index <= self.applied {
+            let bytes = self.size_up_to(index).0 - self.size_up_to(self.applied).0;
+            self.applying.bytes.0 = self.applying.bytes.0.saturating_sub(bytes);
+        }
         self.applying.paused = quota <= self.applying.bytes;
         self.applied = index;
     }
@@ -456,6 +474,8 @@ impl Log {
             entries,
             chain: _,
             chain_base: _,
+            sizes: _,
+            size_base: _,
             written,
             durable,
             commit,

@@ -1,5 +1,7 @@
 //! What servers say to each other: the RPCs of Figure 2, and what the dissertation adds to them.
 
+use alloc::boxed::Box;
+
 use crate::{
     entry::{LogSlice, Payload},
     id::{EntryId, Incarnation, LogIndex, NodeId, ReadId, Term, Ticks},
@@ -85,8 +87,8 @@ pub enum Message {
     /// Replace your state by this one: the entries you lack are gone (§5). It is answered like entries up to the
     /// snapshot's last. A driver hands it over when it holds the snapshot's bytes.
     InstallSnapshot {
-        /// What the snapshot stands for.
-        snapshot: SnapshotMeta,
+        /// What the snapshot stands for. (Boxed, lest every message be as large as this one.)
+        snapshot: Box<SnapshotMeta>,
     },
     /// Append this, as you are the leader (§6.2). It is no part of the sender's term, and is handled in whatever term
     /// the receiver is.

@@ -76,7 +76,7 @@ pub struct Recovered {
     /// The last commit index that was written. It may be behind what the replica had reached, even behind what it
     /// has compacted since.
     pub commit: LogIndex,
-    /// Who belonged to the cluster when everything up to [`applied`](Self::applied) had been applied: the
+    /// Who belonged to the cluster when everything up to `applied` had been applied: the
     /// snapshot's configuration, for a state machine that starts from the snapshot.
     pub configuration: Configuration,
     /// The latest snapshot. What is compacted must be covered by one, or no follower could be sent it.
@@ -541,7 +541,10 @@ mod tests {
                     Message::ReadIndexReply { read: context(1, 1), index: LogIndex(0) };
             },
             |raft| raft.messages[0].message = Message::TransferLeader { to: node(2) },
-            |raft| raft.messages[0].message = Message::InstallSnapshot { snapshot: snapshot(0) },
+            |raft| {
+                raft.messages[0].message =
+                    Message::InstallSnapshot { snapshot: alloc::boxed::Box::new(snapshot(0)) }
+            },
             |raft| raft.forwarded_reads.push(ReadId(1)),
             |raft| raft.forwarded_reads.push(ReadId(2)),
             |raft| raft.vote_withheld.0 += 1,

@@ -52,7 +52,7 @@
 //! }
 //! ```
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use crate::{
     config::WriteRules,
@@ -81,7 +81,7 @@ pub struct Write {
     commit: LogIndex,
     commit_moved: bool,
     vouches_for: Option<EntryId>,
-    snapshot: Option<SnapshotMeta>,
+    snapshot: Option<Box<SnapshotMeta>>,
     entries: Option<LogSlice>,
     gated: Vec<Envelope>,
 }
@@ -123,7 +123,7 @@ impl Write {
     /// storage holds it, an empty log behind its last entry, and the state machine has been set to it: what is
     /// handed out to be applied afterwards comes behind it.
     pub fn snapshot(&self) -> Option<&SnapshotMeta> {
-        self.snapshot.as_ref()
+        self.snapshot.as_deref()
     }
 
     /// Entries to append, behind the snapshot if there is one. They replace everything in storage from the first of them on.
@@ -228,7 +228,7 @@ pub(crate) struct Writes {
     /// Whether term or vote have changed since they were last handed out.
     hard_state_dirty: bool,
     /// For the next write.
-    snapshot: Option<SnapshotMeta>,
+    snapshot: Option<Box<SnapshotMeta>>,
     /// The commit index as last handed out, if that makes a difference.
     commit: LogIndex,
     /// Messages for the next write.
@@ -290,7 +290,7 @@ impl Writes {
     /// A snapshot takes the place of the log, of which storage may keep what was committed before, up to `commit`.
     pub(crate) fn restore(&mut self, snapshot: SnapshotMeta, commit: LogIndex) {
         self.log_truncated(commit);
-        self.snapshot = Some(snapshot);
+        self.snapshot = Some(Box::new(snapshot));
     }
 
     /// Whether term or vote are on their way to the disk still.
@@ -352,7 +352,10 @@ impl Writes {
             self.commit = commit;
         }
         let gated = core::mem::take(&mut self.gated);
-        let own_promises = gated.iter().filter(|envelope| envelope.to == self.node).cloned().collect();
+        let own_promises = match self.rules {
+            WriteRules::Minimal => Vec::new(),
+            WriteRules::Etcd => gated.iter().filter(|envelope| envelope.to == self.node).cloned().collect(),
+        };
         let snapshot_index = snapshot.as_ref().map(|snapshot| snapshot.last.index);
         self.under_way.push_back(UnderWay {
             number,

@@ -34,7 +34,7 @@ fn payload() -> impl Strategy<Value = Payload> {
     prop_oneof![
         Just(Payload::Noop),
         vec(any::<u8>(), 0..200).prop_map(|bytes| Payload::Command(Bytes::from(bytes))),
-        conf_change().prop_map(|change| Payload::ConfChange(Box::new(change))),
+        conf_change().prop_map(|change| Payload::ConfChange(change.into())),
     ]
 }
 
@@ -103,11 +103,11 @@ fn message() -> impl Strategy<Value = Message> {
         node_id().prop_map(|to| Message::TransferLeader { to }),
         Just(Message::TimeoutNow),
         (entry_id(), any::<u64>()).prop_map(|(last, handle)| Message::InstallSnapshot {
-            snapshot: SnapshotMeta {
+            snapshot: Box::new(SnapshotMeta {
                 last,
                 configuration: Configuration::of_voters(NodeId::new(handle)),
                 handle: SnapshotHandle(handle),
-            },
+            }),
         }),
     ]
 }

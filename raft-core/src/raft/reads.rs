@@ -15,7 +15,7 @@ use crate::{
 
 impl Raft {
     /// Asks for an index at which a linearizable read may be served. The answer comes as a
-    /// [`ReadState`](crate::ReadState), once a quorum has confirmed that the leader still leads, or at once under a
+    /// [`ReadState`], once a quorum has confirmed that the leader still leads, or at once under a
     /// lease.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Snapshots and compaction (§5): what is cut off the log, and followers that need what was cut off.
 
+use alloc::boxed::Box;
+
 use super::Raft;
 use crate::{
     error::{CompactError, ReportError, SnapshotError},
@@ -112,7 +114,7 @@ impl Raft {
         }
         progress.become_snapshot(snapshot.last.index);
         self.record(Event::SnapshotSent { follower: to, last: snapshot.last });
-        self.send(to, Message::InstallSnapshot { snapshot });
+        self.send(to, Message::InstallSnapshot { snapshot: Box::new(snapshot) });
         true
     }
 

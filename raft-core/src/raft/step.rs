@@ -33,6 +33,7 @@ impl Raft {
         Ok(())
     }
 
+    #[inline]
     fn step_in_term(&mut self, envelope: Envelope) {
         if self.ignores_candidate(&envelope) {
             self.record(Event::CandidateIgnored { candidate: envelope.from, term: envelope.term });
@@ -81,6 +82,7 @@ impl Raft {
     }
 
     /// Hands a message of the current term (or a pre-vote for a later one) to whom it concerns.
+    #[inline]
     fn dispatch(&mut self, Envelope { from, to: _, term, message }: Envelope) {
         match message {
             Message::RequestPreVote { last } => self.on_request_pre_vote(from, term, last),
@@ -100,7 +102,7 @@ impl Raft {
             Message::TimeoutNow => self.on_timeout_now(),
             Message::InstallSnapshot { snapshot } => {
                 self.heard_from_leader(from);
-                self.on_install_snapshot(from, snapshot);
+                self.on_install_snapshot(from, *snapshot);
             }
             Message::ReadIndexReply { read, index } => self.on_read_index_reply(from, read, index),
             Message::TransferLeader { to } => self.on_transfer_leader(from, to),
@@ -215,7 +217,7 @@ impl Raft {
     }
 
     fn validate_snapshot(&self, from: NodeId, term: Term, last: EntryId) -> Result<(), StepError> {
-        if last.term == Term(0) || last.index == LogIndex(0) || LogIndex::MAX <= last.index {
+        if last.term == Term(0) || last.index == LogIndex(0) || LogIndex::MAX_SNAPSHOT < last.index {
             return Err(StepError::ImpossibleSnapshot { last });
         }
         if term < last.term {

@@ -77,7 +77,7 @@ fn snapshot(cluster: &mut Cluster) -> SnapshotMeta {
 fn a_late_receipt_vouches_for_a_snapshot_and_not_for_entries() {
     let mut cluster = slow_cluster();
     let snapshot = snapshot(&mut cluster);
-    cluster.tell(2, 1, 1, Message::InstallSnapshot { snapshot });
+    cluster.tell(2, 1, 1, Message::InstallSnapshot { snapshot: Box::new(snapshot) });
     cluster.tell(2, 3, 2, request_vote(at(1, 9)));
     assert_eq!(cluster.raft(2).term(), Term(2));
     cluster.flush(2);

@@ -6,10 +6,10 @@ use std::{cell::Cell, collections::VecDeque};
 
 use proptest::{prelude::*, sample::Index};
 use raft_core::{
-    AppendOutcome, ByteCount, Config, Configuration, Entry, EntryId, Envelope, HardState, Incarnation, Leave,
-    LogIndex, LogSlice, Majority, Message, NodeId, Payload, Raft, ReadContext, ReadId, ReadMode,
-    ReadPosition, Receipt, Recovered, SnapshotHandle, SnapshotMeta, SnapshotOutcome, Term, Ticks, Voters,
-    Write,
+    AppendOutcome, ByteCount, ConfChange, ConfChangeValidation, Config, Configuration, Entry, EntryId,
+    Envelope, HardState, Incarnation, Leave, LogIndex, LogSlice, Majority, MemberChange, Message, NodeId,
+    Payload, Raft, ReadContext, ReadId, ReadMode, ReadPosition, Receipt, Recovered, SnapshotHandle,
+    SnapshotMeta, SnapshotOutcome, Term, Ticks, Transition, Voters, Write, WriteRules,
 };
 
 use crate::cluster::{node, slice};
@@ -38,6 +38,11 @@ pub(crate) enum Action {
     SetTimeout(u64),
     Campaign,
     Propose(usize),
+    ProposeChange(ConfChange),
+    /// A change is put in force, whether there is one or not.
+    ApplyChange(u64),
+    /// As the next driver would do it: every change that was handed out, in its turn.
+    ApplyChanges,
     Read,
     Transfer(NodeId),
     /// The driver takes what there is to do.
@@ -126,12 +131,14 @@ fn message() -> impl Strategy<Value = Message> {
         1 => (read(), sent_at()).prop_map(|(read, sent_at)| Message::HeartbeatReply { read, sent_at }),
         1 => (0..5usize).prop_map(|size| Message::Propose { payload: Payload::Command(vec![0; size].into()) }),
         1 => Just(Message::Propose { payload: Payload::Noop }),
+        1 => conf_change()
+            .prop_map(|change| Message::Propose { payload: Payload::ConfChange(change.into()) }),
         1 => context().prop_map(|read| Message::ReadIndex { read }),
         1 => (context(), number())
             .prop_map(|(read, index)| Message::ReadIndexReply { read, index: LogIndex(index) }),
         1 => server().prop_map(|to| Message::TransferLeader { to }),
         1 => Just(Message::TimeoutNow),
-        1 => snapshot().prop_map(|snapshot| Message::InstallSnapshot { snapshot }),
+        1 => snapshot().prop_map(|snapshot| Message::InstallSnapshot { snapshot: Box::new(snapshot) }),
     ]
 }
 
@@ -160,6 +167,9 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         2 => prop_oneof![4 => 10..20u64, 1 => number()].prop_map(Action::SetTimeout),
         2 => Just(Action::Campaign),
         4 => (0..5usize).prop_map(Action::Propose),
+        3 => conf_change().prop_map(Action::ProposeChange),
+        1 => number().prop_map(Action::ApplyChange),
+        4 => Just(Action::ApplyChanges),
         2 => Just(Action::Read),
         1 => server().prop_map(Action::Transfer),
         4 => Just(Action::Ready),
@@ -205,6 +215,22 @@ fn configuration() -> impl Strategy<Value = Configuration> {
     proptest::sample::select(choices)
 }
 
+fn conf_change() -> impl Strategy<Value = ConfChange> {
+    let step = (0..4u64, server()).prop_map(|(kind, id)| match kind {
+        0 => MemberChange::AddVoter(id),
+        1 => MemberChange::AddLearner(id),
+        2 => MemberChange::Remove(id),
+        _ => MemberChange::Update(id),
+    });
+    let kinds = vec![Transition::Automatic, Transition::JointImplicit, Transition::JointExplicit];
+    let changes = prop_oneof![Just(vec![]), proptest::collection::vec(step, 0..4)];
+    (proptest::sample::select(kinds), changes).prop_map(|(transition, changes)| ConfChange {
+        transition,
+        changes,
+        ..ConfChange::default()
+    })
+}
+
 fn snapshot() -> impl Strategy<Value = SnapshotMeta> {
     (entry_id(), configuration()).prop_map(|(last, configuration)| SnapshotMeta {
         last,
@@ -216,8 +242,9 @@ fn snapshot() -> impl Strategy<Value = SnapshotMeta> {
 prop_compose! {
     pub(crate) fn replica()(
         configuration in configuration(),
-        switches in any::<[bool; 6]>(),
+        switches in any::<[bool; 8]>(),
         lease in 0..4u64,
+        validation in 0..3usize,
         max_message_bytes in proptest::sample::select(vec![0, 3, 1 << 20]),
         max_inflight_messages in 1..4usize,
         log in proptest::sample::select(vec![vec![], vec![1], vec![1, 1, 2, 2], vec![1, 2, 3]]),
@@ -225,7 +252,8 @@ prop_compose! {
         term in prop_oneof![8 => 3..5u64, 1 => Term::MAX.0 - 2..=Term::MAX.0],
         committed in 0..2u64,
     ) -> Raft {
-        let [pre_vote, check_quorum, apply_before_durable, record_events, forward, tiny_quotas] = switches;
+        let [pre_vote, check_quorum, apply_before_durable, record_events, forward, tiny_quotas, etcd, step_down] =
+            switches;
         let read_mode = match lease {
             0 if check_quorum => ReadMode::EtcdLease,
             1 if check_quorum => ReadMode::Lease { margin: Ticks(1) },
@@ -245,6 +273,13 @@ prop_compose! {
             forward_proposals: forward,
             forward_requests: forward,
             read_mode,
+            write_rules: if etcd { WriteRules::Etcd } else { WriteRules::Minimal },
+            conf_change_validation: [
+                ConfChangeValidation::Refuse,
+                ConfChangeValidation::Replace,
+                ConfChangeValidation::Off,
+            ][validation],
+            step_down_on_removal: step_down,
             ..Config::new(node(1))
         };
         let recovered = Recovered {
@@ -330,6 +365,17 @@ impl<'a> Driver<'a> {
             Action::SetTimeout(ticks) => self.attempt(|raft| raft.set_election_timeout(Ticks(ticks))),
             Action::Campaign => self.attempt(Raft::campaign),
             Action::Propose(size) => self.attempt(|raft| raft.propose(vec![0; size].into())),
+            Action::ProposeChange(change) => self.attempt(|raft| raft.propose_conf_change(change)),
+            Action::ApplyChange(index) => self.attempt(|raft| raft.apply_conf_change(LogIndex(index))),
+            Action::ApplyChanges => {
+                for index in self.raft.applied().0 + 1..=self.handed_out.0 {
+                    let before = self.raft.configuration().clone();
+                    self.attempt(|raft| raft.apply_conf_change(LogIndex(index)));
+                    if before != *self.raft.configuration() {
+                        count(&self.reached.reconfigured);
+                    }
+                }
+            }
             Action::Read => self.attempt(Raft::read_index),
             Action::Transfer(to) => self.attempt(|raft| raft.transfer_leadership(to)),
             Action::Ready => self.take_ready(),
@@ -467,6 +513,7 @@ pub(crate) struct Reached {
     pub(crate) compacted: Cell<u64>,
     pub(crate) snapshot_sent: Cell<u64>,
     pub(crate) restored: Cell<u64>,
+    pub(crate) reconfigured: Cell<u64>,
 }
 
 pub(crate) fn count(counter: &Cell<u64>) {

@@ -114,7 +114,7 @@ impl Node {
     }
 
     pub(super) fn snapshot_message(&self, to: NodeId) -> Envelope {
-        let message = Message::InstallSnapshot { snapshot: self.latest.clone() };
+        let message = Message::InstallSnapshot { snapshot: Box::new(self.latest.clone()) };
         Envelope { from: self.raft.id(), to, term: self.raft.term(), message }
     }
 

@@ -32,6 +32,10 @@ fn probe(cluster: &mut Cluster) {
     }
 }
 
+fn install(snapshot: SnapshotMeta) -> Message {
+    Message::InstallSnapshot { snapshot: Box::new(snapshot) }
+}
+
 fn pending_snapshot(cluster: &Cluster) -> Option<u64> {
     let mut peers = cluster.raft(1).peers();
     match peers.find(|(id, _)| *id == node(3)).map(|(_, progress)| progress.state())? {
@@ -106,7 +110,7 @@ fn a_snapshot_of_what_a_follower_holds_commits_it_and_removes_nothing() {
     cluster.heal();
     cluster.tell(3, 1, 1, append(at(1, 1), &[1, 1, 1], 1));
     assert_eq!(cluster.commit(3), 1);
-    let reply = cluster.tell(3, 1, 1, Message::InstallSnapshot { snapshot });
+    let reply = cluster.tell(3, 1, 1, install(snapshot));
     assert_eq!(reply, [envelope(3, 1, 1, matched(3))]);
     assert_eq!((cluster.commit(3), cluster.raft(3).base()), (3, at(0, 0)));
     assert_eq!(cluster.raft(3).last(), at(1, 4));
@@ -122,7 +126,7 @@ fn a_stale_snapshot_is_ignored() {
     cluster.settle();
     cluster.tick(1, 2);
     cluster.settle();
-    let reply = cluster.tell(3, 1, 1, Message::InstallSnapshot { snapshot });
+    let reply = cluster.tell(3, 1, 1, install(snapshot));
     assert_eq!(reply, [envelope(3, 1, 1, matched(2))]);
     assert_eq!(cluster.raft(3).base(), at(0, 0));
 }
@@ -136,7 +140,7 @@ fn a_stale_snapshot_does_not_bring_a_compacted_log_back() {
     cluster.propose(1, "x");
     cluster.settle();
     cluster.compact(3);
-    let reply = cluster.tell(3, 1, 1, Message::InstallSnapshot { snapshot });
+    let reply = cluster.tell(3, 1, 1, install(snapshot));
     assert_eq!(reply, [envelope(3, 1, 1, matched(2))]);
     assert_eq!(cluster.raft(3).base(), at(1, 2));
 }
@@ -167,7 +171,7 @@ fn a_snapshot_without_oneself_is_ignored() {
         configuration: Configuration::of_voters([1, 2].map(node)),
         handle: SnapshotHandle(0),
     };
-    let reply = cluster.tell(3, 1, 1, Message::InstallSnapshot { snapshot });
+    let reply = cluster.tell(3, 1, 1, install(snapshot));
     assert_eq!(reply, [envelope(3, 1, 1, matched(0))]);
     assert_eq!((cluster.raft(3).base(), cluster.commit(3)), (at(0, 0), 0));
 }
@@ -227,7 +231,7 @@ fn a_late_write_of_entries_does_not_vouch_for_a_snapshot() {
     cluster.tell(3, 1, 1, append(at(1, 1), &[1, 1], 1));
     let last = at(1, 9);
     let snapshot = SnapshotMeta { last, ..cluster.raft(1).snapshot().expect("it was taken").clone() };
-    cluster.tell(3, 1, 1, Message::InstallSnapshot { snapshot });
+    cluster.tell(3, 1, 1, install(snapshot));
     assert_eq!(cluster.writes(3).len(), 2);
     cluster.flush(3);
     assert_eq!(cluster.raft(3).applied(), LogIndex(1));

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use raft_core::{
-    ApplyConfChangeError, CampaignError, ConfChange, ConfChangeError, ConfChangeValidation, Config, Entry,
-    Incarnation, Leave, LogSlice, Majority, MemberChange, Message, Payload, ProgressState, ProposeError,
-    ReadState, Recovered, Rejection, Transition, Voters,
+    ApplyConfChangeError, ByteCount, CampaignError, ConfChange, ConfChangeError, ConfChangeValidation,
+    Config, Entry, Incarnation, Leave, LogSlice, Majority, MemberChange, Message, Payload, ProgressState,
+    ProposeError, ReadState, Recovered, Rejection, Transition, Voters,
 };
 
 use super::*;
@@ -327,6 +327,32 @@ fn a_joint_configuration_is_left_once() {
     };
     assert_eq!((changes(1), changes(2)), (2, 2), "in and out, and nothing more");
     assert_configured(&cluster, &voters(&[1, 2]), &[1, 2]);
+}
+
+/// The same where nothing else would keep a second attempt out of the log.
+#[test]
+fn a_new_leader_waits_for_what_may_leave_already() {
+    let mut cluster = Cluster::configured(3, |config| {
+        plain(config);
+        config.conf_change_validation = ConfChangeValidation::Off;
+        config.max_applying_bytes = ByteCount(1);
+    });
+    cluster.elect(1);
+    cluster.propose_change(1, through_joint(Transition::JointImplicit, &[remove(3)]));
+    cluster.propose(1, "x");
+    // Server 2 gets everything, and is told that no more than the change is committed.
+    while let Some(position) = cluster.mail.iter().position(|mail| mail.to != node(3)) {
+        let mut message = cluster.mail.remove(position);
+        if let Message::AppendEntries { commit, .. } = &mut message.message {
+            *commit = LogIndex(2).min(*commit);
+        }
+        cluster.step(message).expect("a message of a peer");
+    }
+    assert_eq!((cluster.raft(2).last(), cluster.raft(2).applied()), (at(1, 4), LogIndex(2)));
+    cluster.elect(2);
+    let is_change = |entry: &&(_, Payload)| matches!(entry.1, Payload::ConfChange(_));
+    assert_eq!(cluster.applied(2).iter().filter(is_change).count(), 2, "in and out, and nothing more");
+    assert_eq!(cluster.raft(2).last(), at(2, 5));
 }
 
 /// While the leadership is being handed over no entry is appended. When that is given up, it is made up for.
