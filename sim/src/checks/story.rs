@@ -139,6 +139,9 @@ pub fn promise(check: &str) -> Option<&'static str> {
         }
         "LeaderCompleteness" => "every later leader holds what was committed (Figure 3, §5.4).",
         "CommitTerm" => "a leader commits by counting only entries of its own term (§5.4.2, Figure 8).",
+        "SnapshotDurability" => {
+            "a snapshot is on the disk before the log names it, and what it covers goes after that (§5.1)."
+        }
         "CommitDurability" => "what is committed is on the disks of a majority (§5.3).",
         "Linearizability" => {
             "every answer fits one order of all operations, none of them moved in time (§8)."

@@ -62,7 +62,7 @@ mod tests {
             log: LogSlice::new(EntryId::ORIGIN, entries.to_vec()).expect("rising terms"),
         };
         let files = write::<WalStore>(&past).expect("the log can be written");
-        let audit = LogAudit::of(&files[&FileName::from("log")]);
+        let audit = LogAudit::of(&files[&FileName::from("log.0")]);
         assert_eq!((audit.term(), audit.vote(), audit.commit()), (Term(5), NodeId::new(2), LogIndex(2)));
         assert_eq!(audit.log().iter().map(|entry| entry.term.0).collect::<Vec<_>>(), [1, 1, 4]);
     }
