@@ -167,7 +167,7 @@ impl<S: Specification> Model<S> {
                 agreeing.push(next);
             }
         }
-        if 0 < agreeing.len() && (agreeing.len() as u64) < all {
+        if !agreeing.is_empty() && (agreeing.len() as u64) < all {
             self.facts[class as usize].is_choosy = true;
         }
         let mut numbers: Vec<_> = agreeing.into_iter().map(|next| self.state(spec, next)).collect();

@@ -173,7 +173,7 @@ impl<S: Specification> Online<S> {
         match effect {
             Effect::Explained => (),
             Effect::Violated => {
-                self.state = State::Violation(Box::new(self.violation(history, event.number)))
+                self.state = State::Violation(Box::new(self.violation(history, event.number)));
             }
             Effect::Spent(reason) => self.state = State::Unknown(reason),
         }

@@ -266,7 +266,7 @@ impl<'p, M: Mask, S: Specification> Search<'p, M, S> {
             if allowance.nodes <= self.nodes.len() as u64 {
                 return Outcome::Spent(UnknownReason::Nodes { budget: allowance.nodes });
             }
-            if self.nodes.len() % NODES_BETWEEN_LOOKS == 0 && allowance.bytes < self.bytes() {
+            if self.nodes.len().is_multiple_of(NODES_BETWEEN_LOOKS) && allowance.bytes < self.bytes() {
                 return Outcome::Spent(UnknownReason::Bytes { budget: allowance.bytes });
             }
             self.admit(node);

@@ -375,6 +375,9 @@ fn histories_are_judged() {
     wavetank(&["check", &sound]).exited(0).says("linearizable  ").says("2 operations");
     let told = wavetank(&["check", &stale]).exited(1);
     told.says("VIOLATION at event 4").says("client 2 asked `get x` and was told `∅`");
+    wavetank(&["check", "--html", "page.html", &sound, &stale])
+        .exited(2)
+        .complains("a page shows one history");
     let told = wavetank(&["check", "--json", &sound, &stale]).exited(1).json();
     assert_eq!(
         told[0],
@@ -385,9 +388,6 @@ fn histories_are_judged() {
     assert_eq!((&told[1]["file"], &told[1]["verdict"]), (&stale.as_str().into(), &"violation".into()));
     assert_eq!((&told[1]["first_violating_event"], &told[1]["key"]), (&4.into(), &"x".into()));
     assert_eq!((&told[1]["exact"], &told[1]["core"]), (&true.into(), &serde_json::json!([1, 2])));
-    wavetank(&["check", "--html", "page.html", &sound, &stale])
-        .exited(2)
-        .complains("a page shows one history");
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl History {
                 Kind::Append(element) if !seen[element as usize] => blocks.push(vec![number]),
                 Kind::Append(_) | Kind::Nothing => (),
                 Kind::Read(ref elements) if whole.starts_with(elements) => {
-                    blocks[elements.len()].push(number)
+                    blocks[elements.len()].push(number);
                 }
                 Kind::Read(_) => {
                     let longest = longest.unwrap_or(number);

@@ -3,6 +3,7 @@
 use super::workloads::{Registers, UniqueRegisters};
 use crate::{
     check::{FastPaths, Options, check, check_with},
+    history::History,
     online::{Online, Progress},
     search::Reductions,
     specifications::{append_list::AppendLists, key_value::KeyValue, queue::Queues, set::Set},
@@ -62,6 +63,41 @@ fn larger_histories_are_judged_alike_at_once_and_event_by_event() {
     compare("queues", &Queues::default(), 30, 40);
     compare("lists", &AppendLists::default(), 30, 100);
 }
+
+/// The first violating event of a search with these reductions.
+fn searched<W: Workload>(workload: &W, history: &History<W::Input, W::Output>, bits: u8) -> Option<u64> {
+    let options = Options { reductions: Reductions::combination(bits), fast_paths: FastPaths::Unused };
+    match check_with(workload, history, Budget::default(), options).verdict {
+        Verdict::Linearizable { witness: _ } => None,
+        Verdict::Violation(violation) => Some(violation.first_bad.0),
+        verdict @ Verdict::Unknown { .. } => panic!("{verdict}"),
+    }
+}
+
+#[test]
+fn histories_too_large_for_the_oracle_are_judged_alike_without_reductions() {
+    let mut random = Random(17);
+    let workload = Registers::holding(0);
+    let mut violations = 0;
+    for number in 0..MEDIUM_HISTORIES {
+        let lies = (!random.one_in(3)).then_some(12);
+        let shape = Shape { clients: 6, operations: 18, lies, abandoned: Some(12), failed: None };
+        let history = random_history(&workload, &mut random, shape);
+        let expected = searched(&workload, &history, 0);
+        for bits in [0b1_1111, 0b0_1000, 0b0_1101] {
+            assert_eq!(
+                searched(&workload, &history, bits),
+                expected,
+                "history {number}, {bits:b}: {history:#?}"
+            );
+        }
+        violations += u64::from(expected.is_some());
+    }
+    assert!(MEDIUM_HISTORIES / 5 < violations, "{violations} violations are too few");
+}
+
+/// How many histories of this kind.
+const MEDIUM_HISTORIES: u64 = 1_500;
 
 #[test]
 fn reports_are_the_same_with_any_number_of_threads() {

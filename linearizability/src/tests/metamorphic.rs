@@ -126,7 +126,7 @@ fn other_names_for_clients_keys_and_values_change_nothing() {
         let expected = first_bad(&history);
         violations += u64::from(expected.is_some());
         // The beginning keeps its name.
-        let mut names = vec![1, 2, 3];
+        let mut names = [1, 2, 3];
         names.swap(0, usize::try_from(random.below(3)).unwrap());
         let value = |value: u8| if value == 0 { 0 } else { names[usize::from(value) - 1] };
         let key = |key: u8| 9 - key;
