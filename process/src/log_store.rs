@@ -29,7 +29,6 @@ impl DiskQueue {
 
 /// What a disk's answer came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "it is matched at once, and never kept")]
 pub enum StoreEvent {
     /// Nothing yet.
     Pending,
