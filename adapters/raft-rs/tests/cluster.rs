@@ -29,12 +29,8 @@ fn boot(number: u64, voters: u64, options: RaftOptions) -> Boot {
 }
 
 fn blank() -> Recovered {
-    Recovered {
-        hard_state: HardState::default(),
-        commit: LogIndex(0),
-        snapshot: None,
-        log: LogSlice::empty(EntryId::ORIGIN),
-    }
+    let log = LogSlice::empty(EntryId::ORIGIN);
+    Recovered { hard_state: HardState::default(), commit: LogIndex(0), snapshot: None, log }
 }
 
 /// What the disk holds after one more write.
@@ -143,7 +139,7 @@ impl Cluster {
         let mut outputs = Outputs::default();
         machine.raft.drain(&mut outputs);
         let Outputs { sends, snapshots, writes, committed, reads } = outputs;
-        assert_eq!(snapshots, [], "nothing is compacted");
+        assert!(snapshots.is_empty());
         for (to, bytes) in sends {
             self.trace.push(format!("{} -> {to} {}", id(number), render(&bytes)));
             self.mail.push_back(Letter { from: id(number), to, bytes });
@@ -708,12 +704,8 @@ fn senseless_settings_and_logs_are_refused() {
         let entry = raft_core::Entry { term: Term(term), payload: Payload::Noop };
         LogSlice::new(prev, vec![entry]).unwrap()
     };
-    let recovered = |term, commit, log| Recovered {
-        hard_state: HardState::recovered(Term(term), None),
-        commit,
-        snapshot: None,
-        log,
-    };
+    let in_term = |term| HardState::recovered(Term(term), None);
+    let recovered = |term, commit, log| Recovered { hard_state: in_term(term), commit, log, ..blank() };
     refused(boot(1, 3, options()), recovered(1, LogIndex(2), log(EntryId::ORIGIN, 1)));
     refused(boot(1, 3, options()), recovered(1, LogIndex(0), log(EntryId::ORIGIN, 2)));
     refused(boot(1, 3, options()), recovered(1, LogIndex(0), log(EntryId::new(1, 1), 1)));
