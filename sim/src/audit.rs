@@ -422,13 +422,17 @@ struct Record<'a> {
     entries: Option<Entries<'a>>,
 }
 
+/// Some servers, by id.
+type Members = Vec<NonZeroU64>;
+
+/// The voters, those of the outgoing half, the learners, those who will be, and how a joint configuration is left.
+type Configuration = (Members, Option<Members>, Members, Members, Option<Leave>);
+
 #[derive(Deserialize)]
 struct NamedSnapshot {
     last_term: u64,
     last_index: u64,
-    /// The voters; those of the outgoing half; the learners; those that will be; how a joint configuration is left.
-    _configuration:
-        (Vec<NonZeroU64>, Option<Vec<NonZeroU64>>, Vec<NonZeroU64>, Vec<NonZeroU64>, Option<Leave>),
+    _configuration: Configuration,
     _handle: u64,
     slot: u64,
     checksum: u32,
