@@ -10,7 +10,7 @@ use wavetank_process::{
 };
 use wavetank_raft_rs::RaftRs;
 
-const ELECTION_TIMEOUT: u64 = 10;
+pub(crate) const ELECTION_TIMEOUT: u64 = 10;
 
 pub(crate) fn id(number: u64) -> NodeId {
     NodeId::new(number).unwrap()
