@@ -1,5 +1,7 @@
-//! A replica in hostile company, as in the test `no_panic`, but the fuzzer decides what happens: its bytes stand in for
-//! the random numbers from which that test makes its histories.
+//! A replica in hostile company, as in the test `no_panic`, but the fuzzer decides what happens.
+//!
+//! Eight of its bytes are one event, by way of the generator of that test, whose seed they are. So the fuzzer can leave
+//! an event out, repeat it or move it without touching the others.
 #![no_main]
 
 #[path = "../../tests/raft/cluster.rs"]
@@ -9,22 +11,28 @@ mod cluster;
 #[expect(dead_code, reason = "nobody asks what was reached")]
 mod hostile;
 
-use libfuzzer_sys::{Corpus, fuzz_target};
+use libfuzzer_sys::fuzz_target;
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
-fuzz_target!(|bytes: &[u8]| -> Corpus {
-    let rng = TestRng::from_seed(RngAlgorithm::PassThrough, bytes);
+/// What a strategy makes of these bytes.
+fn value<S: Strategy>(strategy: &S, bytes: &[u8]) -> S::Value {
+    let mut seed = [0; 32];
+    seed[..bytes.len()].copy_from_slice(bytes);
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let Ok(raft) = hostile::replica().new_tree(&mut runner) else { return Corpus::Reject };
+    strategy.new_tree(&mut runner).expect("no strategy rejects anything").current()
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut chunks = bytes.chunks(8);
+    let Some(first) = chunks.next() else { return };
     let reached = hostile::Reached::default();
-    let mut driver = hostile::Driver::new(raft.current(), &reached);
-    // About as many bytes as one action takes.
-    for _ in 0..bytes.len() / 32 {
-        let Ok(action) = hostile::action().new_tree(&mut runner) else { break };
-        driver.act(action.current());
+    let mut driver = hostile::Driver::new(value(&hostile::replica(), first), &reached);
+    let action = hostile::action();
+    for chunk in chunks {
+        driver.act(value(&action, chunk));
     }
-    Corpus::Keep
 });
