@@ -109,7 +109,7 @@ fn a_snapshot_is_installed_only_with_its_bytes_and_by_the_name_they_have() {
     let last = EntryId::new(1, 7);
     let configuration = Configuration::of_voters([1, 2, 3].map(node));
     let snapshot = SnapshotMeta { last, configuration, handle: SnapshotHandle(7) };
-    let message = bytes(2, Message::InstallSnapshot { snapshot: snapshot.clone() });
+    let message = bytes(2, Message::InstallSnapshot { snapshot: Box::new(snapshot.clone()) });
     let before = raft.observe();
     assert_eq!(raft.step(node(2), &message), Err("a snapshot without its bytes".to_owned()));
     assert!(
