@@ -370,7 +370,9 @@ fn a_broken_history_is_refused_with_its_line_and_the_others_are_judged() {
 
 #[test]
 fn a_check_that_may_not_search_proves_nothing() {
-    let open = file("open.jsonl", &history("\"1\""));
+    // The same value twice: who wrote what was read has to be searched.
+    let again = WRITE.replace("\"op\":", "\"op\":7").lines().take(2).collect::<Vec<_>>().join("\n");
+    let open = file("open.jsonl", &format!("{again}\n{}", history("\"1\"")));
     let told = wavetank(&["check", &open, "--budget", "1"]).exited(3);
     told.says("unknown  ").says("--budget 10");
     let told = wavetank(&["check", &open, "--budget", "1", "--json"]).exited(3).last_json();
