@@ -218,7 +218,7 @@ fn registers_of_etcd(c: &mut Criterion) {
         b.iter(|| violations(&|recorded| porcupine::<false>(&recorded.history)));
     });
     group.bench_function("todc-utils", |b| {
-        b.iter(|| violations(&|recorded| todc::<false>(&recorded.history)))
+        b.iter(|| violations(&|recorded| todc::<false>(&recorded.history)));
     });
     group.finish();
 }
@@ -317,7 +317,7 @@ fn unique_writes(c: &mut Criterion) {
             let report = judge(&history);
             assert_eq!(report.cost.searched_keys, 0, "values are unique");
             group.bench_function(BenchmarkId::new(name, format!("{keys} keys")), |b| {
-                b.iter(|| judge(&history))
+                b.iter(|| judge(&history));
             });
         }
     }
