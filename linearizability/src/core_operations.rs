@@ -13,7 +13,7 @@ use crate::{
 /// The most nodes to spend on one attempt.
 const ATTEMPT_NODES: u64 = 5_000;
 /// The most nodes to spend in all.
-const ALL_NODES: u64 = 60_000;
+const ALL_NODES: u64 = 30_000;
 /// A violation is mostly proved by what came shortly before: so many of the last operations are tried first.
 const LAST_OPERATIONS: [usize; 3] = [8, 32, 128];
 
@@ -26,11 +26,12 @@ pub(crate) fn reduce<S: Specification>(
     bytes: u64,
 ) -> Vec<u32> {
     let mut nodes = ALL_NODES;
+    let setting_out = 1 + search.part.operations.len() as u64 / 4;
     let mut proves = |kept: &[u32]| {
         let allowance = Allowance { nodes: nodes.min(ATTEMPT_NODES), bytes };
         let (outcome, spending) = search.search(last, allowance, |name| kept.binary_search(&name).is_ok());
-        // A node stands for the look at every operation that it takes to set out: so that this ends soon.
-        nodes = nodes.saturating_sub(spending.nodes + 100);
+        // To set out takes a look at every operation, which counts as well: so that this ends soon.
+        nodes = nodes.saturating_sub(spending.nodes + setting_out);
         match outcome {
             Outcome::Stuck(_) => Attempt::Proves,
             Outcome::Order(_) | Outcome::Spent(_) if nodes == 0 => Attempt::Last,

@@ -10,6 +10,10 @@
 //! f(Q) ≤ f(O) < s(P), so that Q is forced before P as well as P before Q. Two chains are forced both ways if and
 //! only if [f, s] of one, where f < s, overlaps with the same of the other, or holds all of [s, f] of the other, where
 //! s < f. So sorting finds them.
+//!
+//! If there are none, the chains in the order of the lesser of f and s are true to all that is forced: let f(A) < s(B). If
+//! A comes first by f, or both by s, that is plain. If A has s(A) < f(A) and B has f(B) < s(B), and B came first, then
+//! [s(A), f(A)] would lie within [f(B), s(B)]. Two with f < s do not overlap.
 
 use std::collections::BTreeSet;
 
@@ -375,13 +379,7 @@ impl Blocks {
         let mut chains = self.chains(history)?;
         chains.sort_unstable_by_key(|chain| chain.first_answer);
         look_for_conflict(&chains)?;
-        let mut forward_end = 0;
-        let mut forward: Vec<(u32, u32)> = Vec::new();
-        for chain in chains.iter().filter(|chain| chain.first_answer < chain.last_invocation) {
-            forward_end = chain.last_invocation.max(forward_end);
-            forward.push((chain.first_answer, forward_end));
-        }
-        chains.sort_by_cached_key(|chain| position(chain, &forward));
+        chains.sort_unstable_by_key(|chain| chain.first_answer.min(chain.last_invocation));
         let mut ranks = vec![0; self.all.len()];
         let mut rank = 0;
         for chain in &chains {
@@ -471,18 +469,4 @@ fn look_for_conflict(chains: &[Chain]) -> Result<(), Refutation> {
         latest.push(longest.unwrap_or(position));
     }
     Ok(())
-}
-
-/// Where a chain stands: at its first answer if that comes before its last invocation. Otherwise anywhere between the
-/// two, but not within another chain that is bound to its place; `forward` has those, and where they end.
-fn position(chain: &Chain, forward: &[(u32, u32)]) -> u64 {
-    if chain.first_answer < chain.last_invocation {
-        return 2 * u64::from(chain.first_answer);
-    }
-    let last_invocation = chain.last_invocation;
-    let before = forward.partition_point(|&(start, _)| start < last_invocation);
-    match before.checked_sub(1).map(|last| forward[last].1) {
-        Some(end) if last_invocation < end => 2 * u64::from(end) + 1,
-        Some(_) | None => 2 * u64::from(last_invocation),
-    }
 }

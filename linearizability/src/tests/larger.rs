@@ -19,7 +19,7 @@ fn compare<W: Workload + Clone>(name: &str, workload: &W, histories: u64, operat
         let shape = Shape {
             clients: 2 + random.below(4),
             operations,
-            lies: (!random.one_in(3)).then_some(4 * operations / 5),
+            lies: (!random.one_in(3)).then_some(operations / 5),
             abandoned: Some(60),
             failed: Some(10),
         };
@@ -80,7 +80,7 @@ fn histories_too_large_for_the_oracle_are_judged_alike_without_reductions() {
     let workload = Registers::holding(0);
     let mut violations = 0;
     for number in 0..MEDIUM_HISTORIES {
-        let lies = (!random.one_in(3)).then_some(12);
+        let lies = (!random.one_in(4)).then_some(7);
         let shape = Shape { clients: 6, operations: 18, lies, abandoned: Some(12), failed: None };
         let history = random_history(&workload, &mut random, shape);
         let expected = searched(&workload, &history, 0);
