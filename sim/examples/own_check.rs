@@ -110,6 +110,7 @@ fn harness(program: Arc<dyn Program>) -> Harness {
         .seeds(0..24)
         .check(|| KeepsItsLeader)
         .allow_idle("Recovery")
+        .allow_idle("PreVoteQuorum")
         .allow_idle("ElectionSafety")
         .allow_idle("LeaderCompleteness")
 }

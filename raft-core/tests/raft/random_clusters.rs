@@ -448,7 +448,7 @@ impl Run {
 fn a_cluster_is_safe_in_any_weather_and_agrees_in_calm() {
     let (mut elections, mut applied, mut reads) = (0, 0, 0);
     let (mut compactions, mut snapshots, mut changes) = (0, 0, 0);
-    for seed in 0..150 {
+    for seed in 0..50 {
         let mut run = Run::new(seed);
         for _ in 0..3000 {
             run.step();
@@ -462,10 +462,10 @@ fn a_cluster_is_safe_in_any_weather_and_agrees_in_calm() {
         changes += run.truth.changes;
     }
     // A storm in which nothing happens proves nothing.
-    assert!(500 < elections, "{elections} elections");
-    assert!(2500 < applied, "{applied} entries");
-    assert!(600 < reads, "{reads} reads");
-    assert!(800 < compactions, "{compactions} compactions");
-    assert!(500 < changes, "{changes} changes of members");
-    assert!(200 < snapshots, "{snapshots} snapshots under way");
+    assert!(160 < elections, "{elections} elections");
+    assert!(800 < applied, "{applied} entries");
+    assert!(200 < reads, "{reads} reads");
+    assert!(260 < compactions, "{compactions} compactions");
+    assert!(160 < changes, "{changes} changes of members");
+    assert!(65 < snapshots, "{snapshots} snapshots under way");
 }
