@@ -11,7 +11,7 @@ use crate::hostile::{Driver, Reached, action, count, replica};
 #[test]
 fn nothing_that_happens_makes_a_replica_panic() {
     let config = ProptestConfig {
-        cases: 3000,
+        cases: 1200,
         rng_seed: RngSeed::Fixed(1),
         failure_persistence: None,
         ..ProptestConfig::default()
@@ -38,19 +38,19 @@ fn nothing_that_happens_makes_a_replica_panic() {
         Ok(())
     });
     result.unwrap_or_else(|error| panic!("{error}"));
-    assert!(10_000 < reached.refused.get(), "{} refusals", reached.refused.get());
+    assert!(4_000 < reached.refused.get(), "{} refusals", reached.refused.get());
     for role in [RoleKind::Follower, RoleKind::PreCandidate, RoleKind::Candidate, RoleKind::Leader] {
         let times = reached.in_role[role as usize].get();
-        assert!(5_000 < times, "{times} times in the role of {role:?}");
+        assert!(2_000 < times, "{times} times in the role of {role:?}");
     }
-    assert!(300 < reached.committed_as_leader.get(), "{} commits", reached.committed_as_leader.get());
+    assert!(120 < reached.committed_as_leader.get(), "{} commits", reached.committed_as_leader.get());
     for (name, times) in [
         ("compactions", &reached.compacted),
         ("snapshots sent", &reached.snapshot_sent),
         ("snapshots restored", &reached.restored),
         ("changes of members", &reached.reconfigured),
     ] {
-        assert!(15 < times.get(), "{} {name}", times.get());
+        assert!(6 < times.get(), "{} {name}", times.get());
     }
-    assert!(500 < reached.truncated.get(), "{} truncations", reached.truncated.get());
+    assert!(200 < reached.truncated.get(), "{} truncations", reached.truncated.get());
 }
