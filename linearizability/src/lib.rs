@@ -35,8 +35,8 @@
 //! # What is recorded
 //!
 //! An operation [completes](History::complete) with an answer; or it [fails](History::fail), which says that it
-//! certainly had no effect and never will; or it is [abandoned](History::abandon), and may take effect at any later time,
-//! or never. A time-out is no failure. To mix these up makes verdicts worthless. The only order is that in which events
+//! certainly had no effect and never will; or it is [abandoned](History::abandon): nobody knows whether it will have had
+//! one, or when. A time-out is no failure. To mix these up makes verdicts worthless. The only order is that in which events
 //! were recorded: clocks are labels.
 //!
 //! # What comes out

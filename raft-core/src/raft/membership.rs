@@ -1,8 +1,8 @@
 //! Changes of members (§4): proposed like commands, in force once they are applied.
 //!
 //! A leader lets one change be under way at a time: it takes another one only when it has applied everything that may
-//! be a change. A configuration acts when it is applied, as in etcd, and not as soon as it stands in the log, as in
-//! the dissertation. Two changes under way at once would then make configurations that skip one another.
+//! be a change. A configuration is in force once it is applied, which is etcd's way, and not as soon as it stands in
+//! the log, as in the dissertation. Two changes under way at once would then make configurations that skip one another.
 
 use alloc::boxed::Box;
 
