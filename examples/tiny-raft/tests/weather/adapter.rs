@@ -31,7 +31,7 @@ fn node(id: u64) -> NodeId {
 
 fn entry_from(entry: &raft_core::Entry) -> Entry {
     let command = match &entry.payload {
-        Payload::Noop => None,
+        Payload::Noop | Payload::ConfChange(_) => None,
         Payload::Command(bytes) => Some(bytes.to_vec()),
     };
     Entry { term: entry.term.0, command }
@@ -61,7 +61,8 @@ impl Adapter for TinyRaft {
     const NAME: &'static str = "tiny-raft";
 
     fn start(boot: &Boot, recovered: Recovered) -> Result<Self, String> {
-        let Recovered { hard_state, commit, log } = recovered;
+        // Who says nothing of a configuration is never asked for snapshots, and so finds none.
+        let Recovered { hard_state, commit, snapshot: _, log } = recovered;
         let state = Persistent {
             term: hard_state.term().0,
             vote: hard_state.vote().map(NodeId::number),
@@ -129,6 +130,7 @@ impl Adapter for TinyRaft {
                 number: self.writes,
                 hard_state: Some(HardState::recovered(Term(write.term), write.vote.map(node))),
                 commit: LogIndex(self.raft.commit()),
+                snapshot: None,
                 entries: (!write.entries.is_empty()).then(|| self.slice(write.kept, &write.entries)),
             });
         }
