@@ -25,6 +25,8 @@
 //!   of configuration, which the seam does not have.
 //! - **Snapshots are made by the storage when they are asked for**, inside `send`. Ours is the description of the latest one
 //!   that the replica has; the crate's message with it travels along with the bytes.
+//! - **A late answer to a survey is counted in the next one**, so that a server may stand for election that no majority
+//!   would have. It does no harm but to whoever leads, and the check of surveys finds it; it is refused at the door.
 //! - **A reply from a later term looks like an acknowledgement** of index 0; it is described as one.
 //! - **Nonsense may panic.** A heartbeat that commits more than the follower holds ends the process, and an empty
 //!   append behind an entry of term 0 beyond the log is acknowledged. Both are left as they are: the tank is to

@@ -35,6 +35,9 @@ pub(crate) fn decode_for(raft: &Raft<MemoryStorage>, from: NodeId, bytes: &[u8])
     if (message.from, message.to) != (from.number(), raft.id) {
         return Err(format!("{} from n{} to n{}", description.kind, message.from, message.to));
     }
+    if description.kind == "RequestPreVoteReply" && !message.reject && message.term <= raft.term {
+        return Err(format!("{from} answers an earlier survey"));
+    }
     if message.from == raft.id || raft.prs().get(message.from).is_none() {
         return Err(format!("{from} is no peer"));
     }

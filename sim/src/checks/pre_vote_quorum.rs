@@ -17,8 +17,7 @@ use super::{Check, Fact, Finding, Watched, is_majority};
 /// ask.
 ///
 /// An answer names the term that would be entered. A refusal that names it too makes the pre-candidate follow into
-/// that term, so that it never counts. An answer that names the term before may have been long under way, from the survey
-/// for that term; etcd and TiKV's crate count it. It helps nobody to a term that a survey would not, so it is let pass.
+/// that term, so that it never counts.
 #[derive(Debug, Default)]
 pub struct PreVoteQuorum {
     surveys: BTreeMap<NodeId, Survey>,
@@ -53,7 +52,7 @@ impl Survey {
         if self.term < term {
             *self = Self { term, released: self.released, ..Self::default() };
         }
-        if self.term == term || self.term.0 == term.0 + 1 {
+        if self.term == term {
             self.answers.insert(from);
             self.present = Some(from);
         }
