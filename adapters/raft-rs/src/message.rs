@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use protobuf::Message as _;
 use raft::{
-    CAMPAIGN_TRANSFER, Raft,
+    CAMPAIGN_TRANSFER, Raft, StateRole,
     eraftpb::{self, Message, MessageType},
 };
 use raft_core::{EntryId, LogIndex, NodeId, Term};
@@ -35,7 +35,8 @@ pub(crate) fn decode_for(raft: &Raft<MemoryStorage>, from: NodeId, bytes: &[u8])
     if (message.from, message.to) != (from.number(), raft.id) {
         return Err(format!("{} from n{} to n{}", description.kind, message.from, message.to));
     }
-    if description.kind == "RequestPreVoteReply" && !message.reject && message.term <= raft.term {
+    let surveys = raft.state == StateRole::PreCandidate && description.kind == "RequestPreVoteReply";
+    if surveys && !message.reject && message.term <= raft.term {
         return Err(format!("{from} answers an earlier survey"));
     }
     if message.from == raft.id || raft.prs().get(message.from).is_none() {
