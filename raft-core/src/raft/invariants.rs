@@ -9,9 +9,9 @@ impl Raft {
         self.log.assert_invariants();
         let last = self.log.last();
         // A founder may start from a snapshot before it enters a term.
-        let is_founding = last == self.log.base() && self.term() == Term(0);
+        let is_founding = || last == self.log.base() && self.term() == Term(0);
         assert!(
-            last.term <= self.term() || is_founding,
+            last.term <= self.term() || is_founding(),
             "the log ends at {last}, beyond the current {}",
             self.term()
         );
