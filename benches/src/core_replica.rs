@@ -44,7 +44,7 @@ impl Replica for CoreReplica {
     }
 
     fn propose_all(&mut self, commands: Vec<Bytes>) {
-        commands.into_iter().for_each(|command| self.propose(command));
+        self.raft.propose_all(commands).expect("the first replica leads");
     }
 
     fn step(&mut self, message: Envelope) {

@@ -32,8 +32,8 @@ impl DiskQueue {
 pub enum StoreEvent {
     /// Nothing yet.
     Pending,
-    /// The log is open and everything in it is durable.
-    Recovered(Recovered),
+    /// The log is open and everything in it is durable. (Boxed, as it comes once and every other event is small.)
+    Recovered(Box<Recovered>),
     /// The write of this number, and so all before it, is durable.
     Durable(u64),
     /// The bytes of the snapshot of everything up to this entry are durable. The log does not name it yet.

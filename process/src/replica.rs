@@ -111,7 +111,7 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Replica<A, L, S> {
                     running.snapshot_saved(last, &mut self.store, &mut self.disk, context);
                 }
             }
-            Ok(StoreEvent::Recovered(recovered)) => match self.start(recovered, context) {
+            Ok(StoreEvent::Recovered(recovered)) => match self.start(*recovered, context) {
                 Ok(running) => self.phase = Phase::Running(running),
                 Err(reason) => self.halt(reason, context),
             },

@@ -133,12 +133,12 @@ impl WalStore {
             Progress::Open { wal, contents, snapshot } => {
                 self.state = State::Open(OpenLog { wal, pending: VecDeque::new() });
                 let stored = |bytes| Some(StoredSnapshot { meta: contents.snapshot()?.meta.clone(), bytes });
-                Ok(StoreEvent::Recovered(Recovered {
+                Ok(StoreEvent::Recovered(Box::new(Recovered {
                     hard_state: contents.hard_state(),
                     commit: contents.commit(),
                     snapshot: snapshot.and_then(stored),
                     log: contents.log(),
-                }))
+                })))
             }
         }
     }
@@ -272,7 +272,7 @@ mod tests {
             snapshot: None,
             log: LogSlice::empty(EntryId::ORIGIN),
         };
-        assert_eq!(event, StoreEvent::Recovered(nothing));
+        assert_eq!(event, StoreEvent::Recovered(nothing.into()));
     }
 
     /// Each incarnation counts its writes anew, with gaps if it likes, and the file goes on.
@@ -302,7 +302,7 @@ mod tests {
         let log = entries(1).entries.expect("it has entries");
         assert_eq!(
             event,
-            StoreEvent::Recovered(Recovered { hard_state, commit: LogIndex(2), snapshot: None, log })
+            StoreEvent::Recovered(Recovered { hard_state, commit: LogIndex(2), snapshot: None, log }.into())
         );
     }
 
@@ -389,7 +389,7 @@ mod tests {
 
     fn recovered(event: StoreEvent) -> Recovered {
         let StoreEvent::Recovered(recovered) = event else { panic!("not recovered: {event:?}") };
-        recovered
+        *recovered
     }
 
     #[test]

@@ -166,12 +166,12 @@ impl LogStore for Store {
         _disk: &mut DiskQueue,
     ) -> Result<StoreEvent, StoreError> {
         match result.map_err(|error| StoreError(error.to_string()))? {
-            Response::Read(bytes) => Ok(StoreEvent::Recovered(Recovered {
+            Response::Read(bytes) => Ok(StoreEvent::Recovered(Box::new(Recovered {
                 hard_state: HardState::recovered(Term(bytes.len() as u64), None),
                 commit: LogIndex(0),
                 snapshot: None,
                 log: LogSlice::empty(EntryId::ORIGIN),
-            })),
+            }))),
             Response::Written => Ok(StoreEvent::Pending),
             Response::Synced => Ok(self.open.pop_front().map_or(StoreEvent::Pending, StoreEvent::Durable)),
         }

@@ -78,6 +78,9 @@ pub struct Config {
     pub write_rules: WriteRules,
     /// Whether to keep a record of what happens for [`Raft::take_events`](crate::Raft::take_events).
     pub record_events: bool,
+    /// Whether the log keeps a hash up to each entry, so that [`Raft::state_digest`](crate::Raft::state_digest) need not
+    /// walk through it, and what was compacted counts in it still.
+    pub keep_digests: bool,
 }
 
 impl Config {
@@ -103,6 +106,7 @@ impl Config {
             step_down_on_removal: true,
             write_rules: WriteRules::Minimal,
             record_events: false,
+            keep_digests: false,
         }
     }
 
@@ -127,6 +131,7 @@ impl Config {
             step_down_on_removal: false,
             write_rules: WriteRules::Etcd,
             record_events: false,
+            keep_digests: false,
         }
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Log {
     records: Vec<Record>,
     /// What was compacted sums up to this. A log that was recovered, or replaced by a snapshot, begins anew.
     sum_base: Sum,
+    /// Whether each entry is hashed when it is appended.
+    keeps_chain: bool,
     /// Handed to storage up to here.
     written: LogIndex,
     /// Acknowledged by storage up to here.
@@ -44,7 +46,7 @@ struct Record {
 /// What a log sums up to: whoever asks for the whole of it need not walk through it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sum {
-    /// A hash of all its entries.
+    /// A hash of all its entries, if one is kept.
     chain: u128,
     /// Its size, as encoded.
     size: ByteCount,
@@ -84,7 +86,7 @@ pub(crate) enum Appended {
 
 impl Log {
     /// A log as recovered from storage: all of it is durable. The state machine holds everything up to `applied`.
-    pub(crate) fn new(recovered: &LogSlice, commit: LogIndex, applied: LogIndex) -> Self {
+    pub(crate) fn new(recovered: &LogSlice, commit: LogIndex, applied: LogIndex, keeps_chain: bool) -> Self {
         let base = recovered.prev();
         let last = recovered.last().index;
         assert!(base.index <= applied && applied <= commit, "applied {applied} outside {base} to {commit}");
@@ -93,6 +95,7 @@ impl Log {
             base,
             records: Vec::new(),
             sum_base: Sum::default(),
+            keeps_chain,
             written: last,
             durable: last,
             commit,
@@ -190,7 +193,7 @@ impl Log {
     pub(crate) fn push(&mut self, entry: Entry) -> EntryId {
         let id = EntryId { term: entry.term, index: self.last().index.next() };
         let before = self.sum();
-        let chain = digest::chain(before.chain, &entry);
+        let chain = if self.keeps_chain { digest::chain(before.chain, &entry) } else { 0 };
         let size = ByteCount(before.size.0 + entry.encoded_size(id.index).0);
         self.records.push(Record { entry, sum: Sum { chain, size } });
         id
@@ -257,6 +260,7 @@ impl Log {
             base,
             records,
             sum_base,
+            keeps_chain: _,
             written,
             durable,
             commit,
@@ -468,11 +472,20 @@ impl Log {
         assert!(self.written <= last, "written {} of {last}", self.written);
     }
 
+    /// A hash of the log: of what was compacted too, if it is kept.
+    fn chain(&self) -> u128 {
+        if self.keeps_chain {
+            return self.sum().chain;
+        }
+        self.records.iter().fold(0, |before, record| digest::chain(before, &record.entry))
+    }
+
     pub(crate) fn digest(&self, digest: &mut Digest) {
         let Self {
             base,
             records,
             sum_base: _,
+            keeps_chain: _,
             written,
             durable,
             commit,
@@ -483,7 +496,7 @@ impl Log {
         } = self;
         digest.entry_id(*base);
         digest.number(records.len() as u64);
-        digest.wide(self.sum().chain);
+        digest.wide(self.chain());
         for index in [written, durable, commit, handed_out, applied] {
             digest.number(index.0);
         }

@@ -153,7 +153,7 @@ impl Raft {
             configuration,
             configured: applied,
             hard_state,
-            log: Log::new(&log, commit, applied),
+            log: Log::new(&log, commit, applied, config.keep_digests),
             role: Role::Follower { leader: None },
             election_elapsed: Ticks(0),
             election_timeout: None,
@@ -281,7 +281,8 @@ impl Raft {
     }
 
     /// A digest of everything that decides what this replica does next, timers included. Equal on every
-    /// machine. It takes time in proportion to what is under way, not to the log.
+    /// machine. It takes time in proportion to what is under way, and to the log too unless
+    /// [`keep_digests`](Config::keep_digests) is set.
     pub fn state_digest(&self) -> u128 {
         let Self {
             config: _,
@@ -359,8 +360,12 @@ mod tests {
     }
 
     fn replica(id: u64) -> Raft {
-        let config =
-            Config { max_message_bytes: ByteCount(0), max_inflight_messages: 2, ..Config::new(node(id)) };
+        let config = Config {
+            max_message_bytes: ByteCount(0),
+            max_inflight_messages: 2,
+            keep_digests: true,
+            ..Config::new(node(id))
+        };
         Raft::new(config, Recovered::founding([1, 2, 3].map(node)), Incarnation(1)).expect("it starts")
     }
 

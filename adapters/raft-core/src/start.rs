@@ -16,6 +16,7 @@ pub(crate) fn replica(boot: &Boot, recovered: Recovered) -> Result<Raft, String>
         check_quorum: options.check_quorum,
         max_message_bytes: ByteCount(options.max_message_bytes),
         max_inflight_messages: options.max_inflight_messages,
+        keep_digests: true,
         ..Config::new(boot.id)
     };
     let Recovered { hard_state, commit, snapshot, log } = recovered;

@@ -17,7 +17,7 @@ fn slice(prev: EntryId, terms: &[u64]) -> LogSlice {
 }
 
 fn log(terms: &[u64]) -> Log {
-    Log::new(&slice(EntryId::ORIGIN, terms), LogIndex(0), LogIndex(0))
+    Log::new(&slice(EntryId::ORIGIN, terms), LogIndex(0), LogIndex(0), true)
 }
 
 fn terms(log: &Log) -> Vec<u64> {
@@ -32,17 +32,17 @@ fn digest_of(log: &Log) -> u128 {
 
 #[test]
 fn the_term_of_an_entry_is_known_from_the_one_before_the_log_to_its_end() {
-    let log = Log::new(&slice(at(2, 5), &[2, 3]), LogIndex(5), LogIndex(5));
+    let log = Log::new(&slice(at(2, 5), &[2, 3]), LogIndex(5), LogIndex(5), true);
     let known = [4, 5, 6, 7, 8, u64::MAX].map(|index| log.term(LogIndex(index)).map(|term| term.0));
     assert_eq!(known, [None, Some(2), Some(2), Some(3), None, None]);
     assert!(log.holds(at(3, 7)) && !log.holds(at(2, 7)) && !log.holds(at(3, 8)));
     assert_eq!(log.last(), at(3, 7));
-    assert_eq!(Log::new(&slice(at(2, 5), &[]), LogIndex(5), LogIndex(5)).last(), at(2, 5));
+    assert_eq!(Log::new(&slice(at(2, 5), &[]), LogIndex(5), LogIndex(5), true).last(), at(2, 5));
 }
 
 #[test]
 fn a_possible_match_is_the_last_entry_of_no_later_term() {
-    let log = Log::new(&slice(at(2, 5), &[2, 4, 4, 7]), LogIndex(5), LogIndex(5));
+    let log = Log::new(&slice(at(2, 5), &[2, 4, 4, 7]), LogIndex(5), LogIndex(5), true);
     for (probe, expected) in [
         (at(7, 9), at(7, 9)),
         (at(9, u64::MAX), at(7, 9)),
@@ -197,7 +197,7 @@ fn a_page_is_smaller_while_an_earlier_one_is_being_applied() {
 
 #[test]
 fn a_recovered_log_is_applied_from_its_beginning() {
-    let mut log = Log::new(&slice(at(2, 5), &[2, 3]), LogIndex(6), LogIndex(5));
+    let mut log = Log::new(&slice(at(2, 5), &[2, 3]), LogIndex(6), LogIndex(5), true);
     assert_eq!(log.applied(), LogIndex(5));
     assert_eq!(log.take_applicable(false, ByteCount::UNLIMITED), Some(slice(at(2, 5), &[2])));
 }
@@ -224,4 +224,12 @@ fn the_digest_of_a_log_is_that_of_its_entries() {
     let payloads = [Payload::Noop, Payload::Command("".into()), Payload::Command("x".into())];
     let [noop, empty, command] = payloads.map(with_payload);
     assert!(noop != empty && empty != command && noop != command);
+}
+
+#[test]
+fn a_log_has_the_same_digest_whether_it_keeps_one_or_not() {
+    let bare = |terms| Log::new(&slice(EntryId::ORIGIN, terms), LogIndex(0), LogIndex(0), false);
+    assert_eq!(digest_of(&bare(&[1, 1, 2])), digest_of(&log(&[1, 1, 2])));
+    assert_ne!(digest_of(&bare(&[1, 1, 2])), digest_of(&bare(&[1, 2, 2])));
+    assert_eq!(bare(&[1, 1, 2]).sum().chain, 0, "nothing is hashed before it is asked for");
 }

@@ -1,6 +1,6 @@
 //! How much may wait: for a quorum, and for the state machine.
 
-use raft_core::{ByteCount, Entry, LogIndex, Payload, ProposeError, Term};
+use raft_core::{ByteCount, Entry, LogIndex, Payload, ProposeError, Proposed, Term};
 
 use crate::cluster::{Cluster, at, matched, node};
 
@@ -24,6 +24,20 @@ fn a_leader_refuses_more_than_its_quota_of_what_is_not_committed() {
     let full = ProposeError::QuotaExceeded { used: ByteCount(10), quota: ByteCount(10) };
     assert_eq!(propose(&mut cluster, 1), Err(full));
     assert_eq!(propose(&mut cluster, 0), Ok(()), "what is empty takes no room");
+}
+
+#[test]
+fn commands_proposed_together_count_together_and_are_refused_together() {
+    let mut cluster = lonely_leader(10);
+    assert_eq!(propose(&mut cluster, 4), Ok(()));
+    let commands = |sizes: &[usize]| sizes.iter().map(|&size| vec![0; size].into()).collect();
+    let refused = cluster.act(1, |raft| raft.propose_all(commands(&[3, 4])));
+    assert_eq!(refused, Err(ProposeError::QuotaExceeded { used: ByteCount(4), quota: ByteCount(10) }));
+    assert_eq!(cluster.raft(1).last(), at(1, 2), "none of them was appended");
+    let appended = cluster.act(1, |raft| raft.propose_all(commands(&[2, 4])));
+    assert_eq!(appended, Ok([at(1, 3), at(1, 4)].map(Proposed::Appended).into()));
+    assert_eq!(cluster.act(1, |raft| raft.propose_all(Vec::new())), Ok(Vec::new()));
+    assert!(propose(&mut cluster, 1).is_err(), "the quota is used up");
 }
 
 /// Otherwise it could never be proposed at all.

@@ -52,7 +52,7 @@ impl Operation {
     pub(crate) fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for bytes in [16, 256, 4_096] {
-            all.push(Self::Commit { bytes, count: 1, batch: Batch::AtOnce });
+            all.push(Self::Commit { bytes, count: 1, batch: Batch::OneByOne });
             for count in [16, 256] {
                 let batches = [Batch::AtOnce, Batch::OneByOne];
                 all.extend(batches.map(|batch| Self::Commit { bytes, count, batch }));
