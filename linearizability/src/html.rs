@@ -2,7 +2,7 @@
 //! needs, and works without a network.
 //!
 //! If the history is linearizable, a line runs through all bars and has a dot where each operation took effect, in the
-//! order that was found. If it is not, the page opens at the answer that cannot be explained, and the operations that
+//! order that was found. If it is not, the page opens at the answer that cannot be explained, in the first lane, and those that
 //! prove it are marked. What is known about an operation shows when the pointer is over its bar, or when its number is in
 //! the address, as in `page.html#op-7`; operations on other keys fade meanwhile.
 
@@ -72,8 +72,8 @@ struct Drawing<'a, S: Specification> {
     /// The operations to show, and what is written on them.
     shown: Vec<(&'a Operation<S::Input, S::Output>, String)>,
     axis: Axis,
-    /// The lane of each client.
-    lanes: BTreeMap<ClientId, u64>,
+    /// The client of each lane: first those that have to do with the violation.
+    lanes: Vec<ClientId>,
     core: BTreeSet<OperationId>,
     /// By operation: its place in the order, and where it is drawn.
     places: BTreeMap<OperationId, (u64, u64)>,
@@ -93,9 +93,31 @@ impl<'a, S: Specification> Drawing<'a, S> {
             Verdict::Linearizable { witness } => places(&axis, history, witness),
             Verdict::Violation(_) | Verdict::Unknown { .. } => BTreeMap::new(),
         };
-        let clients: BTreeSet<_> = shown.iter().map(|(operation, _)| operation.client).collect();
-        let lanes = clients.into_iter().zip(0..).collect();
-        Self { spec, history, verdict, shown, axis, lanes, core, places }
+        let mut drawing = Self { spec, history, verdict, shown, axis, lanes: Vec::new(), core, places };
+        drawing.share_out_lanes();
+        drawing
+    }
+
+    fn share_out_lanes(&mut self) {
+        let distance = |operation: &Operation<S::Input, S::Output>| {
+            let distance = match (self.is_culprit(operation), self.core.contains(&operation.id)) {
+                (true, _) => 0,
+                (false, true) => 1,
+                (false, false) => 2,
+            };
+            (distance, operation.client)
+        };
+        let mut lanes: Vec<_> = self.shown.iter().map(|(operation, _)| distance(operation)).collect();
+        lanes.sort_unstable();
+        let mut seen = BTreeSet::new();
+        self.lanes =
+            lanes.into_iter().map(|(_, client)| client).filter(|client| seen.insert(*client)).collect();
+    }
+
+    /// Where the lane of a client begins.
+    fn top(&self, client: ClientId) -> u64 {
+        let lane = self.lanes.iter().position(|&other| other == client);
+        top(lane.expect("every client that is shown has a lane") as u64)
     }
 
     fn verdict(&self) -> Markup {
@@ -152,13 +174,13 @@ impl<'a, S: Specification> Drawing<'a, S> {
         html! {
             div .history {
                 div .clients {
-                    @for client in self.lanes.keys() { div .client { (client) } }
+                    @for client in &self.lanes { div .client { (client) } }
                 }
                 div .lanes {
                     svg width=(width) height=(height) xmlns="http://www.w3.org/2000/svg" {
                         (self.axis.numbers(height))
-                        @for lane in self.lanes.values() {
-                            line .lane x1="0" x2=(width) y1=(top(*lane)) y2=(top(*lane)) {}
+                        @for lane in 0..self.lanes.len() as u64 {
+                            line .lane x1="0" x2=(width) y1=(top(lane)) y2=(top(lane)) {}
                         }
                         @if !self.places.is_empty() { polyline .order points=(self.order()) {} }
                         @for (operation, label) in &self.shown { (self.operation(operation, label)) }
@@ -190,11 +212,11 @@ impl<'a, S: Specification> Drawing<'a, S> {
     /// The place of an operation in the order, and where its dot is.
     fn dot(&self, operation: &Operation<S::Input, S::Output>) -> Option<(u64, u64, u64)> {
         let (place, x) = *self.places.get(&operation.id)?;
-        Some((place, x, top(self.lanes[&operation.client]) + LANE_HEIGHT - 4))
+        Some((place, x, self.top(operation.client) + LANE_HEIGHT - 4))
     }
 
     fn operation(&self, operation: &Operation<S::Input, S::Output>, label: &str) -> Markup {
-        let y = top(self.lanes[&operation.client]) + 4;
+        let y = self.top(operation.client) + 4;
         let left = self.axis.x(operation.invoked.0);
         let right = end(operation).map_or(self.axis.width, |event| self.axis.x(event));
         let ending = match operation.ending {
@@ -412,6 +434,8 @@ mod tests {
             "class=\"operation in-core culprit\" id=\"op-2\"",
             "href=\"#op-2\"",
             "4: no order explains this answer",
+            // Who was told something wrong comes first.
+            "<div class=\"client\">client 2</div><div class=\"client\">client 1</div><div class=\"client\">client 3</div>",
             "&lt;b&gt;",
         ] {
             assert!(page.contains(text), "{text}: {page}");
