@@ -121,7 +121,7 @@ impl LogSlice {
     /// A piece of a log, whose order the log vouches for.
     pub(crate) fn of_log(prev: EntryId, entries: impl ExactSizeIterator<Item = Entry>) -> Self {
         let range = 0..entries.len();
-        let entries = (0 < range.len()).then(|| entries.collect());
+        let entries = (!range.is_empty()).then(|| entries.collect());
         Self { prev, entries, range }
     }
 

@@ -11,7 +11,7 @@ use super::{
     place::{self, Place},
 };
 use crate::{
-    checks::Violation,
+    checks::{self, Violation},
     run::{Report, Verdict},
     storm::Budget,
     swarm::{FaultModelError, RunOptions},
@@ -216,8 +216,12 @@ impl FailedRun {
                 "{reason}\n\nThis proves nothing, so it does not pass. If it may be, say so with `allow_inconclusive`."
             ),
         };
-        let story = what.trim_end().lines().map(|line| format!("  {line}\n"));
-        writeln!(f, "{}", story.collect::<String>())
+        let what = what.trim_end().lines().map(|line| format!("  {line}\n"));
+        writeln!(f, "{}", what.collect::<String>())?;
+        match self.violation().and_then(|violation| checks::promise(&violation.check)) {
+            Some(promise) => writeln!(f, "promised: {promise}\n"),
+            None => Ok(()),
+        }
     }
 
     fn write_where(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
