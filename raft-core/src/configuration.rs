@@ -8,7 +8,7 @@
 //!   starts with that does not know its cluster yet.
 //! - A half of a joint configuration has a voter at least.
 
-use alloc::{collections::BTreeSet, sync::Arc};
+use alloc::collections::BTreeSet;
 
 use crate::{
     id::NodeId,
@@ -20,13 +20,6 @@ use crate::{
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "RawConfiguration", into = "RawConfiguration"))]
 pub struct Configuration {
-    /// Shared by its copies: snapshots and messages carry one.
-    parts: Arc<Parts>,
-}
-
-/// What a configuration consists of.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Parts {
     voters: Voters,
     learners: BTreeSet<NodeId>,
     /// Empty unless joint.
@@ -56,51 +49,51 @@ impl Configuration {
         learners_next: BTreeSet<NodeId>,
         leave: Option<Leave>,
     ) -> Result<Self, ConfigurationError> {
-        let parts = Parts { voters, learners, learners_next, leave };
-        parts.validate()?;
-        Ok(Self { parts: Arc::new(parts) })
+        let configuration = Self { voters, learners, learners_next, leave };
+        configuration.validate()?;
+        Ok(configuration)
     }
 
     /// The configuration in which these servers vote, and there is nobody else.
     pub fn of_voters(voters: impl IntoIterator<Item = NodeId>) -> Self {
         let voters = voters.into_iter().collect::<Majority>().into();
-        Self { parts: Arc::new(Parts { voters, ..Parts::default() }) }
+        Self { voters, ..Self::default() }
     }
 
     /// Who decides.
     pub fn voters(&self) -> &Voters {
-        &self.parts.voters
+        &self.voters
     }
 
     /// Who receives the log and has no vote.
     pub fn learners(&self) -> &BTreeSet<NodeId> {
-        &self.parts.learners
+        &self.learners
     }
 
     /// Who is to be a learner when the joint configuration is left. Until then their votes are needed in the
     /// outgoing half (§4.3).
     pub fn learners_next(&self) -> &BTreeSet<NodeId> {
-        &self.parts.learners_next
+        &self.learners_next
     }
 
     /// How this joint configuration ends; `None` if it is not joint.
     pub fn leave(&self) -> Option<Leave> {
-        self.parts.leave
+        self.leave
     }
 
     /// Whether two majorities must agree (§4.3).
     pub fn is_joint(&self) -> bool {
-        self.parts.leave.is_some()
+        self.leave.is_some()
     }
 
     /// Whether `node` votes, in either half.
     pub fn is_voter(&self, node: NodeId) -> bool {
-        self.parts.voters.contains(node)
+        self.voters.contains(node)
     }
 
     /// Whether `node` is a learner now. One that is about to become a learner is a voter still.
     pub fn is_learner(&self, node: NodeId) -> bool {
-        self.parts.learners.contains(&node)
+        self.learners.contains(&node)
     }
 
     /// Whether `node` is a member in any capacity.
@@ -110,11 +103,9 @@ impl Configuration {
 
     /// Every member once, by ascending id.
     pub fn members(&self) -> BTreeSet<NodeId> {
-        self.parts.voters.iter().chain(self.parts.learners.iter().copied()).collect()
+        self.voters.iter().chain(self.learners.iter().copied()).collect()
     }
-}
 
-impl Parts {
     fn validate(&self) -> Result<(), ConfigurationError> {
         let Self { voters, learners, learners_next, leave } = self;
         let incoming = voters.incoming();
@@ -194,7 +185,7 @@ impl TryFrom<RawConfiguration> for Configuration {
 #[cfg(feature = "serde")]
 impl From<Configuration> for RawConfiguration {
     fn from(configuration: Configuration) -> Self {
-        let Parts { voters, learners, learners_next, leave } = Arc::unwrap_or_clone(configuration.parts);
+        let Configuration { voters, learners, learners_next, leave } = configuration;
         Self { voters, learners, learners_next, leave }
     }
 }

@@ -119,9 +119,9 @@ impl LogSlice {
     }
 
     /// A piece of a log, whose order the log vouches for.
-    pub(crate) fn of_log(prev: EntryId, entries: &[Entry]) -> Self {
+    pub(crate) fn of_log(prev: EntryId, entries: impl ExactSizeIterator<Item = Entry>) -> Self {
         let range = 0..entries.len();
-        let entries = (!entries.is_empty()).then(|| entries.into());
+        let entries = (0 < range.len()).then(|| entries.collect());
         Self { prev, entries, range }
     }
 
@@ -181,11 +181,12 @@ impl LogSlice {
         Some(Self { prev: EntryId { term, index }, entries: self.entries.clone(), range })
     }
 
-    /// So many entries behind `index`, if they all lie within the slice.
-    pub(crate) fn part(&self, index: LogIndex, count: usize) -> Option<Self> {
-        let rest = self.after(index)?;
-        let range = rest.range.start..rest.range.start + count;
-        (range.end <= rest.range.end).then_some(Self { range, ..rest })
+    /// So many entries behind `prev`, if that stands in the slice, or before it, and they all lie within it.
+    pub(crate) fn part(&self, prev: EntryId, count: usize) -> Option<Self> {
+        let skip = usize::try_from(prev.index.0.checked_sub(self.prev.index.0)?).ok()?;
+        let start = self.range.start + skip;
+        let range = start..start + count;
+        (range.end <= self.range.end).then(|| Self { prev, entries: self.entries.clone(), range })
     }
 }
 

@@ -19,15 +19,9 @@ use crate::{
 pub(crate) struct Log {
     /// The entry before the first one kept.
     base: EntryId,
-    entries: Vec<Entry>,
-    /// For each entry a hash of the log up to it.
-    chain: Vec<u128>,
-    /// For each entry the size of the log up to it, as encoded.
-    sizes: Vec<ByteCount>,
-    /// The size of what was compacted.
-    size_base: ByteCount,
-    /// The hash of what was compacted. A log that was recovered, or replaced by a snapshot, begins a new chain.
-    chain_base: u128,
+    records: Vec<Record>,
+    /// What was compacted sums up to this. A log that was recovered, or replaced by a snapshot, begins anew.
+    sum_base: Sum,
     /// Handed to storage up to here.
     written: LogIndex,
     /// Acknowledged by storage up to here.
@@ -38,6 +32,22 @@ pub(crate) struct Log {
     applied: LogIndex,
     applying: Applying,
     recent: Recent,
+}
+
+/// An entry, and what the log sums up to with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Record {
+    entry: Entry,
+    sum: Sum,
+}
+
+/// What a log sums up to: whoever asks for the whole of it need not walk through it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sum {
+    /// A hash of all its entries.
+    chain: u128,
+    /// Its size, as encoded.
+    size: ByteCount,
 }
 
 /// The run of entries of this log that was last taken in or handed out: whoever wants the same ones next, another
@@ -81,11 +91,8 @@ impl Log {
         assert!(commit <= last, "commit {commit} beyond the last index {last}");
         let mut log = Self {
             base,
-            entries: Vec::new(),
-            chain: Vec::new(),
-            chain_base: 0,
-            sizes: Vec::new(),
-            size_base: ByteCount(0),
+            records: Vec::new(),
+            sum_base: Sum::default(),
             written: last,
             durable: last,
             commit,
@@ -106,8 +113,8 @@ impl Log {
     }
 
     pub(crate) fn last(&self) -> EntryId {
-        let index = LogIndex(self.base.index.0 + self.entries.len() as u64);
-        self.entries.last().map_or(self.base, |entry| EntryId { term: entry.term, index })
+        let index = LogIndex(self.base.index.0 + self.records.len() as u64);
+        self.records.last().map_or(self.base, |record| EntryId { term: record.entry.term, index })
     }
 
     pub(crate) fn commit(&self) -> LogIndex {
@@ -135,14 +142,14 @@ impl Log {
     /// Where the entry at `index` is kept, if it is.
     fn position(&self, index: LogIndex) -> Option<usize> {
         let position = usize::try_from(index.0.checked_sub(self.base.index.0 + 1)?).ok()?;
-        (position < self.entries.len()).then_some(position)
+        (position < self.records.len()).then_some(position)
     }
 
     /// How many of the entries kept stand at or before `index`, which must not be before the log.
     fn count_up_to(&self, index: LogIndex) -> usize {
         assert!(self.base.index <= index, "{index} was compacted, the log begins behind {}", self.base);
         usize::try_from(index.0 - self.base.index.0)
-            .map_or(self.entries.len(), |count| count.min(self.entries.len()))
+            .map_or(self.records.len(), |count| count.min(self.records.len()))
     }
 
     /// The term of the entry at `index`, or `None` where the log knows nothing: before its beginning or beyond
@@ -151,12 +158,12 @@ impl Log {
         if index == self.base.index {
             return Some(self.base.term);
         }
-        self.position(index).map(|position| self.entries[position].term)
+        self.position(index).map(|position| self.records[position].entry.term)
     }
 
     /// What the entry at `index` carries, if it is kept.
     pub(crate) fn payload(&self, index: LogIndex) -> Option<&Payload> {
-        self.position(index).map(|position| &self.entries[position].payload)
+        self.position(index).map(|position| &self.records[position].entry.payload)
     }
 
     /// Whether the log holds this very entry.
@@ -181,17 +188,17 @@ impl Log {
 
     /// Appends one entry.
     pub(crate) fn push(&mut self, entry: Entry) -> EntryId {
-        let before = self.chain_end();
-        self.chain.push(digest::chain(before, &entry));
-        let index = self.last().index.next();
-        let size = self.sizes.last().unwrap_or(&self.size_base).0 + entry.encoded_size(index).0;
-        self.sizes.push(ByteCount(size));
-        self.entries.push(entry);
-        self.last()
+        let id = EntryId { term: entry.term, index: self.last().index.next() };
+        let before = self.sum();
+        let chain = digest::chain(before.chain, &entry);
+        let size = ByteCount(before.size.0 + entry.encoded_size(id.index).0);
+        self.records.push(Record { entry, sum: Sum { chain, size } });
+        id
     }
 
-    fn chain_end(&self) -> u128 {
-        self.chain.last().copied().unwrap_or(self.chain_base)
+    /// What the whole log sums up to.
+    fn sum(&self) -> Sum {
+        self.records.last().map_or(self.sum_base, |record| record.sum)
     }
 
     /// The first of `slice` that this log holds another entry for, or none for.
@@ -227,10 +234,8 @@ impl Log {
             self.commit
         );
         let count = self.count_up_to(kept);
-        self.entries.truncate(count);
-        self.chain.truncate(count);
+        self.records.truncate(count);
         self.recent = Recent(LogSlice::empty(self.last()));
-        self.sizes.truncate(count);
         self.written = self.written.min(kept);
         self.durable = self.durable.min(kept);
     }
@@ -243,20 +248,15 @@ impl Log {
         self.base = EntryId { term, index };
         // It would keep alive what is to be forgotten.
         self.recent = Recent(LogSlice::empty(self.base));
-        self.entries.drain(..count);
-        self.chain_base = self.chain.drain(..count).next_back().unwrap_or(self.chain_base);
-        self.size_base = self.sizes.drain(..count).next_back().unwrap_or(self.size_base);
+        self.sum_base = self.records.drain(..count).next_back().map_or(self.sum_base, |record| record.sum);
     }
 
     /// A snapshot takes the place of the whole log. All that is known of the storage is what was committed before.
     pub(crate) fn restore(&mut self, snapshot: EntryId) {
         let Self {
             base,
-            entries,
-            chain,
-            chain_base,
-            sizes,
-            size_base,
+            records,
+            sum_base,
             written,
             durable,
             commit,
@@ -268,12 +268,9 @@ impl Log {
         assert!(*commit < snapshot.index, "a snapshot up to {snapshot} goes back behind commit {commit}");
         *durable = (*durable).min(*commit);
         *base = snapshot;
-        entries.clear();
-        chain.clear();
-        *chain_base = 0;
+        records.clear();
+        *sum_base = Sum::default();
         *recent = Recent(LogSlice::empty(snapshot));
-        sizes.clear();
-        *size_base = ByteCount(0);
         *written = snapshot.index;
         *commit = snapshot.index;
     }
@@ -301,7 +298,7 @@ impl Log {
         let mut index = after.max(self.base.index);
         while index < last {
             index = index.next();
-            if condition(&self.entries[self.position(index)?]) {
+            if condition(&self.records[self.position(index)?].entry) {
                 return Some(index);
             }
         }
@@ -312,10 +309,10 @@ impl Log {
     /// part of the log is not kept.
     pub(crate) fn slice_after(&mut self, index: LogIndex, limit: ByteCount) -> Option<LogSlice> {
         let prev = EntryId { term: self.term(index)?, index };
-        let rest = &self.entries[self.count_up_to(index)..];
+        let rest = &self.records[self.count_up_to(index)..];
         let mut size = 0u64;
-        let fitting = rest.iter().take_while(|entry| {
-            size = size.saturating_add(entry.payload.size().0);
+        let fitting = rest.iter().take_while(|record| {
+            size = size.saturating_add(record.entry.payload.size().0);
             size <= limit.0
         });
         let count = fitting.count().max(1).min(rest.len());
@@ -327,18 +324,24 @@ impl Log {
         if count == 0 {
             return LogSlice::empty(prev);
         }
-        if let Some(slice) = self.recent.0.part(prev.index, count) {
+        if let Some(slice) = self.recent.0.part(prev, count) {
+            assert!(self.holds(slice.last()), "{} is shared and not in the log", slice.last());
             return slice;
         }
         let begin = self.count_up_to(prev.index);
-        let slice = LogSlice::of_log(prev, &self.entries[begin..begin + count]);
+        let slice = Self::slice(prev, &self.records[begin..begin + count]);
         self.recent = Recent(slice.clone());
         slice
     }
 
     /// All of it.
     pub(crate) fn whole(&self) -> LogSlice {
-        LogSlice::of_log(self.base, &self.entries)
+        Self::slice(self.base, &self.records)
+    }
+
+    /// The entries of these records, which stand behind `prev`.
+    fn slice(prev: EntryId, records: &[Record]) -> LogSlice {
+        LogSlice::of_log(prev, records.iter().map(|record| record.entry.clone()))
     }
 
     fn slice_between(&mut self, after: LogIndex, last: LogIndex) -> Option<LogSlice> {
@@ -426,15 +429,15 @@ impl Log {
     /// The size of the log up to `index`, which must be kept, as encoded. Only differences mean anything.
     fn size_up_to(&self, index: LogIndex) -> ByteCount {
         let count = self.count_up_to(index);
-        count.checked_sub(1).map_or(self.size_base, |last| self.sizes[last])
+        count.checked_sub(1).map_or(self.sum_base, |last| self.records[last].sum).size
     }
 
     /// The payload bytes of the entries behind `after` up to `last`, as far as they are kept.
     pub(crate) fn payload_bytes(&self, after: LogIndex, last: LogIndex) -> ByteCount {
         let begin = self.base.index.max(after);
-        let entries = self.entries.iter().skip(self.count_up_to(begin));
+        let records = self.records.iter().skip(self.count_up_to(begin));
         let indexes = begin.0 + 1..=last.0;
-        ByteCount(entries.zip(indexes).map(|(entry, _)| entry.payload.size().0).sum())
+        ByteCount(records.zip(indexes).map(|(record, _)| record.entry.payload.size().0).sum())
     }
 
     /// The state machine has applied everything up to `index`.
@@ -463,19 +466,13 @@ impl Log {
         assert!(self.commit <= last, "commit {} of {last}", self.commit);
         assert!(self.durable <= self.written, "durable {} of {}", self.durable, self.written);
         assert!(self.written <= last, "written {} of {last}", self.written);
-        assert_eq!(self.entries.len(), self.chain.len(), "a hash for every entry");
-        let recent = self.recent.0.last();
-        assert!(self.recent.0.is_empty() || self.holds(recent), "{recent} is shared and not in the log");
     }
 
     pub(crate) fn digest(&self, digest: &mut Digest) {
         let Self {
             base,
-            entries,
-            chain: _,
-            chain_base: _,
-            sizes: _,
-            size_base: _,
+            records,
+            sum_base: _,
             written,
             durable,
             commit,
@@ -485,8 +482,8 @@ impl Log {
             recent: _,
         } = self;
         digest.entry_id(*base);
-        digest.number(entries.len() as u64);
-        digest.wide(self.chain_end());
+        digest.number(records.len() as u64);
+        digest.wide(self.sum().chain);
         for index in [written, durable, commit, handed_out, applied] {
             digest.number(index.0);
         }

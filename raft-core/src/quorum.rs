@@ -84,14 +84,15 @@ impl Majority {
     /// The largest position that a majority has reached; `None` without voters, who would agree to anything.
     fn agreed<P: Ord + Copy>(&self, position: &impl Fn(NodeId) -> P) -> Option<P> {
         // The voters are few, so it is cheaper to rank each position than to copy and sort them all.
-        self.0
-            .iter()
-            .map(|&voter| position(voter))
-            .filter(|&candidate| {
-                let reached = self.0.iter().filter(|&&voter| candidate <= position(voter)).count();
-                self.quorum() <= reached
-            })
-            .max()
+        let mut agreed = None;
+        for &voter in &self.0 {
+            let candidate = Some(position(voter));
+            let has_reached = |voter: &&NodeId| candidate <= Some(position(**voter));
+            if agreed < candidate && self.quorum() <= self.0.iter().filter(has_reached).count() {
+                agreed = candidate;
+            }
+        }
+        agreed
     }
 }
 

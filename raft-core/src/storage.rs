@@ -11,6 +11,7 @@ use crate::{
     message::Envelope,
     raft::{Raft, Recovered},
     read::ReadState,
+    ready::Ready,
     snapshot::SnapshotMeta,
     write::Write,
 };
@@ -56,11 +57,10 @@ pub fn handle_ready<S: Storage>(
     mut apply: impl FnMut(Apply<'_>),
 ) -> Result<Vec<ReadState>, S::Error> {
     let mut reads = Vec::new();
-    while let Some(ready) = raft.ready() {
-        let mut messages = ready.messages;
+    while let Some(Ready { mut messages, write, committed, reads: answered, soft_state: _ }) = raft.ready() {
         messages.drain(..).for_each(&mut send);
         raft.recycle(messages);
-        if let Some(write) = ready.write {
+        if let Some(write) = write {
             storage.persist(&write)?;
             if let Some(snapshot) = write.snapshot() {
                 apply(Apply::Snapshot(snapshot));
@@ -70,12 +70,12 @@ pub fn handle_ready<S: Storage>(
             raft.recycle(durable.messages);
             raft.on_persisted(durable.receipt).expect("writes are acknowledged one by one, in order");
         }
-        if let Some(committed) = ready.committed {
+        if let Some(committed) = committed {
             apply(Apply::Entries(&committed));
             apply_conf_changes(raft, &committed);
             raft.on_applied(committed.last().index).expect("entries are applied as they are handed out");
         }
-        reads.extend(ready.reads);
+        reads.extend(answered);
     }
     Ok(reads)
 }

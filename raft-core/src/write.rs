@@ -146,6 +146,7 @@ impl Write {
     /// yields the receipt for [`Raft::on_persisted`](crate::Raft::on_persisted).
     ///
     /// This is the one claim that a driver makes, and the one line to audit in it.
+    #[inline]
     pub fn durable(self) -> Durable {
         let Self { receipt, gated: mut messages, .. } = self;
         messages.retain(|envelope| envelope.to != receipt.node);

@@ -175,7 +175,7 @@ pub fn run_subject<W: Workload>(
 ) -> Report {
     let Subject { programs, workload, checks } = subject;
     let trace = if keep.trace { Trace::kept() } else { Trace::default() };
-    let mut tank = Tank::of(workload, options.tank.clone(), programs, checks, door, trace);
+    let mut tank = Tank::of(workload, options.tank.clone(), &[], programs, checks, door, trace);
     let mut storm = Storm::plan(&options.faults, &mut tank);
     let verdict = play(options, &mut tank, &mut storm);
     report(verdict, &tank, &storm)

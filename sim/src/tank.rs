@@ -111,6 +111,17 @@ pub struct Post {
     pub description: Option<Description>,
 }
 
+impl Post {
+    /// What it is called: a message between servers by the paper's name, or `?` if its sender cannot say.
+    pub fn kind(&self) -> &'static str {
+        match &self.parcel {
+            Parcel::Peer(_) => self.description.as_ref().map_or("?", |description| description.kind),
+            Parcel::Request { .. } => "Request",
+            Parcel::Reply { .. } => "Reply",
+        }
+    }
+}
+
 /// More events than this at one moment mean that time has stopped.
 const LIVELOCK_EVENTS: u64 = 100_000;
 
@@ -171,7 +182,7 @@ impl<W: Workload> std::fmt::Debug for Tank<W> {
 }
 
 impl Tank {
-    /// A tank whose clients use the key-value store; otherwise as [`of`](Tank::of).
+    /// A tank whose clients use the key-value store; and whose disks are empty; otherwise as [`of`](Tank::of).
     ///
     /// # Panics
     /// When there is no program, or no voter.
@@ -182,22 +193,7 @@ impl Tank {
         door: Door,
         trace: Trace,
     ) -> Self {
-        Self::of(KvWorkload::default(), options, programs, checks, door, trace)
-    }
-
-    /// The same, with files on the disks: of each machine in turn, by name. What they promise counts as durable.
-    ///
-    /// # Panics
-    /// When there is no program, or no voter.
-    pub fn with_files(
-        options: TankOptions,
-        files: &[BTreeMap<FileName, Vec<u8>>],
-        programs: &[Arc<dyn Program>],
-        checks: Vec<Box<dyn Check>>,
-        door: Door,
-        trace: Trace,
-    ) -> Self {
-        Self::build(KvWorkload::default(), options, files, programs, checks, door, trace)
+        Self::of(KvWorkload::default(), options, &[], programs, checks, door, trace)
     }
 }
 
@@ -205,20 +201,11 @@ impl<W: Workload> Tank<W> {
     /// A tank whose machines have just been switched on. The programs are given out in turn: one program runs
     /// everywhere, two alternate. Their state machine must understand what this workload asks for.
     ///
+    /// `files` are on the disks already: of each machine in turn, by name. What they promise counts as durable.
+    ///
     /// # Panics
     /// When there is no program, or no voter.
     pub fn of(
-        workload: W,
-        options: TankOptions,
-        programs: &[Arc<dyn Program>],
-        checks: Vec<Box<dyn Check>>,
-        door: Door,
-        trace: Trace,
-    ) -> Self {
-        Self::build(workload, options, &[], programs, checks, door, trace)
-    }
-
-    fn build(
         workload: W,
         options: TankOptions,
         files: &[BTreeMap<FileName, Vec<u8>>],
@@ -515,12 +502,6 @@ impl<W: Workload> Tank<W> {
             Parcel::Reply { id, outcome } => client_port::render_reply::<W>(*id, outcome),
         };
         format!("{from} {arrow} {to}  {what}")
-    }
-
-    /// The kind of a message between servers, by the paper's names.
-    pub fn kind(&self, from: Endpoint, post: &Post) -> Option<&'static str> {
-        let (Endpoint::Server(id), Parcel::Peer(bytes)) = (from, &post.parcel) else { return None };
-        self.machines[self.position(id)].program().describe(bytes).map(|message| message.kind)
     }
 
     fn position(&self, id: NodeId) -> usize {

@@ -80,7 +80,7 @@ broken_variants! {
     a_store_that_never_syncs_violates_commit_durability:
         store::<stores::NeverSyncs<stores::Everything>>() => alone "CommitDurability" within 3;
     a_store_that_forgets_votes_violates_votes:
-        store::<stores::ForgetsVotes>() => alone "Votes" within 15;
+        store::<stores::Twisted<stores::ForgetsVotes>>() => alone "Votes" within 15;
     voting_for_everybody_violates_votes:
         adapter::<messages::VotesForEverybody>() => first "Votes" within 15;
     forgetting_the_vote_at_a_restart_violates_recovery:
@@ -98,11 +98,11 @@ broken_variants! {
     answering_in_a_term_of_ones_own_making_violates_term_origin:
         adapter::<messages::RaisesTerms>() => first "TermOrigin" within 8;
     rewriting_entries_as_a_leader_violates_leader_append_only:
-        store::<stores::RewritesTheLast>() => alone "LeaderAppendOnly" within 3;
+        store::<stores::Twisted<stores::RewritesTheLast>>() => alone "LeaderAppendOnly" within 3;
     counting_copies_of_entries_of_any_term_violates_commit_term:
         adapter::<adapters::CommitsAnyTerm>() => alone "CommitTerm" within 60;
     replacing_what_is_committed_violates_monotonic:
-        store::<stores::RewritesTheCommitted>() => first "Monotonic" within 3;
+        store::<stores::Twisted<stores::RewritesTheCommitted>>() => first "Monotonic" within 3;
     applying_what_is_only_appended_violates_monotonic:
         adapter::<adapters::AppliesOnAppend>() => first "Monotonic" within 3;
     changing_entries_on_their_way_violates_log_matching:
@@ -114,15 +114,15 @@ broken_variants! {
     taking_rejections_for_matches_violates_commit_durability:
         adapter::<messages::TakesRejectionsForMatches>() => first "CommitDurability" within 8;
     a_machine_with_local_state_violates_state_machine_safety:
-        machine::<machines::CountsQueries>() => first "StateMachineSafety" within 3;
+        machine::<machines::Twisted<machines::CountsQueries>>() => first "StateMachineSafety" within 3;
     naming_snapshots_before_they_are_durable_violates_snapshot_durability:
         store::<stores::NeverSyncs<stores::SnapshotsOnly>>() => first "SnapshotDurability" within 8;
     a_snapshot_that_lacks_the_last_entry_violates_state_machine_safety:
-        machine::<machines::SnapshotsLag>() => first "StateMachineSafety" within 8;
+        machine::<machines::Twisted<machines::SnapshotsLag>>() => first "StateMachineSafety" within 8;
     a_restore_that_forgets_sessions_violates_state_machine_safety:
-        machine::<machines::RestoresWithoutSessions>() => first "StateMachineSafety" within 8;
+        machine::<machines::Twisted<machines::RestoresWithoutSessions>>() => first "StateMachineSafety" within 8;
     applying_a_retry_twice_violates_linearizability:
-        machine::<machines::ForgetsSessions>() => first "Linearizability" within 15;
+        machine::<machines::Twisted<machines::ForgetsSessions>>() => first "Linearizability" within 15;
     reading_without_a_quorum_violates_linearizability:
         adapter::<adapters::ReadsLocally>() => first "Linearizability" within 15;
     acknowledging_on_append_violates_linearizability:
@@ -138,7 +138,7 @@ broken_variants! {
     timers_without_end_are_a_livelock:
         adapter::<adapters::NeverRests>() => first "Livelock" within 3;
     giving_up_on_a_sound_disk_is_reported:
-        store::<stores::GivesUp>() => first "Halt" within 3;
+        store::<stores::Twisted<stores::GivesUp>>() => first "Halt" within 3;
 }
 
 /// The answer that no order explains is the last thing that happens: neither the tank nor the judge goes on.

@@ -11,6 +11,9 @@ use wavetank_process::{
 
 use crate::{log, message, observation, snapshot, start, storage::MemoryStorage, timers, writes::Writes};
 
+/// Why it cannot campaign now: the crate would panic.
+const INSTALLING: &str = "a snapshot is being installed";
+
 /// A replica of TiKV's `raft` crate. See the [crate's page](crate).
 #[expect(missing_debug_implementations, reason = "the crate's own state has none")]
 pub struct RaftRs {
@@ -49,6 +52,8 @@ impl Adapter for RaftRs {
     }
 
     fn advance(&mut self, ticks: u64) {
+        // The crate panics if an election times out while a snapshot is being installed: TiKV holds its clock too.
+        let ticks = if self.writes.installs_snapshot() { 0 } else { ticks };
         for _ in 0..ticks {
             // Only a tick reads the timeout, so what the crate has drawn since the last one never acts.
             self.node.raft.set_randomized_election_timeout(self.election_timeout);
@@ -76,8 +81,12 @@ impl Adapter for RaftRs {
 
     fn step(&mut self, from: NodeId, bytes: &[u8]) -> Result<(), String> {
         let message = message::decode_for(&self.node.raft, from, bytes)?;
-        if message.msg_type == MessageType::MsgSnapshot {
-            return Err("a snapshot without its bytes".to_owned());
+        match message.msg_type {
+            MessageType::MsgSnapshot => return Err("a snapshot without its bytes".to_owned()),
+            MessageType::MsgTimeoutNow if self.writes.installs_snapshot() => {
+                return Err(INSTALLING.to_owned());
+            }
+            _ => (),
         }
         self.node.step(message).map_err(|error| error.to_string())
     }
@@ -115,6 +124,7 @@ impl Adapter for RaftRs {
     fn campaign(&mut self) -> Result<(), Refusal> {
         match self.require_leadership() {
             Ok(()) => Err(Refusal::Other("it leads already".to_owned())),
+            Err(_) if self.writes.installs_snapshot() => Err(Refusal::Other(INSTALLING.to_owned())),
             Err(_) => self.node.campaign().map_err(|error| Refusal::Other(error.to_string())),
         }
     }

@@ -35,8 +35,8 @@ pub(crate) fn decode_for(raft: &Raft<MemoryStorage>, from: NodeId, bytes: &[u8])
     if (message.from, message.to) != (from.number(), raft.id) {
         return Err(format!("{} from n{} to n{}", description.kind, message.from, message.to));
     }
-    let surveys = raft.state == StateRole::PreCandidate && description.kind == "RequestPreVoteReply";
-    if surveys && !message.reject && message.term <= raft.term {
+    let answers = message.msg_type == MessageType::MsgRequestPreVoteResponse && !message.reject;
+    if raft.state == StateRole::PreCandidate && answers && message.term <= raft.term {
         return Err(format!("{from} answers an earlier survey"));
     }
     if message.from == raft.id || raft.prs().get(message.from).is_none() {

@@ -79,6 +79,11 @@ impl Writes {
         }
     }
 
+    /// Whether a snapshot is to become durable yet.
+    pub(crate) fn installs_snapshot(&self) -> bool {
+        self.pending.iter().any(|write| write.installs.is_some())
+    }
+
     /// Takes the messages whose writes have become durable.
     pub(crate) fn release(&mut self, outputs: &mut Outputs) {
         outputs.sends.append(&mut self.released);

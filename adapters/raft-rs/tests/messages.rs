@@ -1,9 +1,9 @@
 //! What the adapter makes of bytes.
 
 use protobuf::Message as _;
-use raft::eraftpb::{Entry, EntryType, Message, MessageType};
+use raft::eraftpb::{ConfState, Entry, EntryType, Message, MessageType, Snapshot, SnapshotMetadata};
 use wavetank_process::{
-    Adapter, Boot, Description, Outputs, Promise, RaftOptions, Recovered,
+    Adapter, Boot, Description, Outputs, Promise, RaftOptions, Recovered, Refusal, Role,
     raft_core::{EntryId, HardState, LogIndex, LogSlice, NodeId, Term},
 };
 use wavetank_raft_rs::RaftRs;
@@ -186,4 +186,34 @@ fn the_crate_believes_nonsense() {
     let heartbeat = bytes(&Message { commit: 1, ..message(MessageType::MsgHeartbeat) });
     let step = std::panic::AssertUnwindSafe(|| replica.step(id(2), &heartbeat));
     assert!(std::panic::catch_unwind(step).is_err(), "nothing to commit");
+}
+
+/// The crate panics if it campaigns between the write of a snapshot and its being applied.
+#[test]
+fn nobody_campaigns_while_a_snapshot_is_being_installed() {
+    let mut replica = replica();
+    let metadata = SnapshotMetadata {
+        index: 5,
+        term: 2,
+        conf_state: Some(ConfState::from((vec![1, 2, 3], vec![]))).into(),
+        ..SnapshotMetadata::default()
+    };
+    let snapshot = Snapshot { metadata: Some(metadata).into(), ..Snapshot::default() };
+    let install = Message { snapshot: Some(snapshot).into(), ..message(MessageType::MsgSnapshot) };
+    replica.install_snapshot(id(2), EntryId::new(2, 5), &bytes(&install)).unwrap();
+    let mut outputs = Outputs::default();
+    replica.drain(&mut outputs);
+    let [write] = &*outputs.writes else { panic!("{outputs:?}") };
+    assert!(write.snapshot.is_some());
+
+    replica.advance(100);
+    assert_eq!(replica.observe().role, Role::Follower);
+    let timeout_now = replica.step(id(2), &bytes(&message(MessageType::MsgTimeoutNow)));
+    assert_eq!(timeout_now, Err("a snapshot is being installed".to_owned()));
+    let refusal = replica.campaign();
+    assert_eq!(refusal, Err(Refusal::Other("a snapshot is being installed".to_owned())));
+
+    replica.persisted(write.number);
+    replica.campaign().unwrap();
+    assert_eq!(replica.observe().role, Role::PreCandidate);
 }

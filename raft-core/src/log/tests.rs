@@ -21,7 +21,7 @@ fn log(terms: &[u64]) -> Log {
 }
 
 fn terms(log: &Log) -> Vec<u64> {
-    log.entries.iter().map(|entry| entry.term.0).collect()
+    log.records.iter().map(|record| record.entry.term.0).collect()
 }
 
 fn digest_of(log: &Log) -> u128 {

@@ -11,7 +11,7 @@ use crate::{
     message::{AppendOutcome, Envelope, Message},
     ready::{Ready, SoftState},
     role::{Role, RoleKind},
-    write::{Receipt, ReceiptError},
+    write::{Receipt, ReceiptError, Write},
 };
 
 impl Raft {
@@ -22,11 +22,11 @@ impl Raft {
 
     /// Sends a message, at once or with the next write.
     pub(super) fn send_in(&mut self, term: Term, to: NodeId, message: Message) {
-        let envelope = Envelope { from: self.config.id, to, term, message };
         let may_leave = match self.config.write_rules {
-            WriteRules::Minimal => self.may_leave(&envelope.message),
-            WriteRules::Etcd => !is_answer(&envelope.message),
+            WriteRules::Minimal => self.may_leave(&message),
+            WriteRules::Etcd => !is_answer(&message),
         };
+        let envelope = Envelope { from: self.config.id, to, term, message };
         if may_leave {
             self.messages.push(envelope);
         } else {
@@ -83,23 +83,28 @@ impl Raft {
         if !self.has_ready() {
             return None;
         }
-        let entries = self.log.take_unwritten();
-        let commit = self.log.commit();
-        let write = (entries.is_some() || self.writes.is_due(commit)).then(|| {
-            let (log_end, vouches_for) = (self.log.last().index, self.log.end_not_durable());
-            self.writes.next(self.hard_state, commit, entries, log_end, vouches_for)
-        });
         let soft_state = self.current_soft_state();
         let soft_state_changed = core::mem::replace(&mut self.soft_state, soft_state) != soft_state;
         Some(Ready {
             messages: core::mem::take(&mut self.messages),
-            write,
+            write: self.next_write(),
             committed: self
                 .log
                 .take_applicable(self.config.apply_before_durable, self.config.max_applying_bytes),
             reads: core::mem::take(&mut self.read_states),
             soft_state: soft_state_changed.then_some(soft_state),
         })
+    }
+
+    /// The next write, if there is anything to hand out.
+    fn next_write(&mut self) -> Option<Write> {
+        let entries = self.log.take_unwritten();
+        let commit = self.log.commit();
+        if entries.is_none() && !self.writes.is_due(commit) {
+            return None;
+        }
+        let (log_end, vouches_for) = (self.log.last().index, self.log.end_not_durable());
+        Some(self.writes.next(self.hard_state, commit, entries, log_end, vouches_for))
     }
 
     /// Gives a list of messages back when they have been sent, so that the next ones need no memory of their own. Nobody

@@ -81,6 +81,10 @@ impl Raft {
         if progress.is_paused() {
             return false;
         }
+        let is_up_to_date = self.log.last().index < progress.next();
+        if is_up_to_date && !even_if_empty {
+            return false;
+        }
         let Some(prev) = progress.next().previous() else { return false };
         // With a full window an empty message still goes out: its answer is what makes progress possible again
         // when acknowledgements were lost.
@@ -151,7 +155,9 @@ impl Raft {
             ProgressState::Snapshot { .. } | ProgressState::Replicate(_) => (),
         }
         let commit = self.log.commit();
-        self.advance_commit();
+        if commit < index {
+            self.advance_commit();
+        }
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(progress) = leader.member_mut(from) else { return };
         if commit == self.log.commit() && progress.can_learn_commit(commit) {

@@ -119,9 +119,9 @@ impl Raft {
     }
 
     /// Takes a snapshot from the leader of the current term.
-    pub(super) fn on_install_snapshot(&mut self, from: NodeId, snapshot: SnapshotMeta) {
+    pub(super) fn on_install_snapshot(&mut self, from: NodeId, snapshot: &SnapshotMeta) {
         let last = snapshot.last;
-        let index = if self.restores(&snapshot) {
+        let index = if self.restores(snapshot) {
             self.restore(snapshot);
             last.index
         } else {
@@ -144,12 +144,12 @@ impl Raft {
         true
     }
 
-    fn restore(&mut self, snapshot: SnapshotMeta) {
+    fn restore(&mut self, snapshot: &SnapshotMeta) {
         self.writes.restore(snapshot.clone(), self.log.commit());
         self.log.restore(snapshot.last);
         self.configuration = snapshot.configuration.clone();
         self.configured = snapshot.last.index;
         self.record(Event::SnapshotRestored { last: snapshot.last });
-        self.snapshot = Some(snapshot);
+        self.snapshot = Some(snapshot.clone());
     }
 }

@@ -27,23 +27,22 @@ impl Raft {
                 taken.map_err(|reason| StepError::ProposalRefused { from, reason })?;
             }
             Message::ReadIndex { read } => self.on_read_index(from, read),
-            _ => self.step_in_term(envelope),
+            _ => self.step_in_term(&envelope),
         }
         self.assert_invariants();
         Ok(())
     }
 
-    #[inline]
-    fn step_in_term(&mut self, envelope: Envelope) {
-        if self.ignores_candidate(&envelope) {
+    fn step_in_term(&mut self, envelope: &Envelope) {
+        if self.ignores_candidate(envelope) {
             self.record(Event::CandidateIgnored { candidate: envelope.from, term: envelope.term });
             return;
         }
         match envelope.term.cmp(&self.term()) {
-            Ordering::Less => self.answer_the_past(&envelope),
+            Ordering::Less => self.answer_the_past(envelope),
             Ordering::Equal => self.dispatch(envelope),
             Ordering::Greater => {
-                self.follow_into_term(&envelope);
+                self.follow_into_term(envelope);
                 self.dispatch(envelope);
             }
         }
@@ -82,16 +81,16 @@ impl Raft {
     }
 
     /// Hands a message of the current term (or a pre-vote for a later one) to whom it concerns.
-    #[inline]
-    fn dispatch(&mut self, Envelope { from, to: _, term, message }: Envelope) {
-        match message {
+    fn dispatch(&mut self, envelope: &Envelope) {
+        let (from, term) = (envelope.from, envelope.term);
+        match envelope.message {
             Message::RequestPreVote { last } => self.on_request_pre_vote(from, term, last),
             Message::RequestPreVoteReply { granted } => self.on_pre_vote_reply(from, term, granted),
             Message::RequestVote { last, transfer: _ } => self.on_request_vote(from, last),
             Message::RequestVoteReply { granted } => self.on_vote_reply(from, granted),
-            Message::AppendEntries { entries, commit } => {
+            Message::AppendEntries { ref entries, commit } => {
                 self.heard_from_leader(from);
-                self.on_append_entries(from, &entries, commit);
+                self.on_append_entries(from, entries, commit);
             }
             Message::AppendEntriesReply(outcome) => self.on_append_reply(from, outcome),
             Message::Heartbeat { commit, read, sent_at } => {
@@ -100,9 +99,9 @@ impl Raft {
             }
             Message::HeartbeatReply { read, sent_at } => self.on_heartbeat_reply(from, read, sent_at),
             Message::TimeoutNow => self.on_timeout_now(),
-            Message::InstallSnapshot { snapshot } => {
+            Message::InstallSnapshot { ref snapshot } => {
                 self.heard_from_leader(from);
-                self.on_install_snapshot(from, *snapshot);
+                self.on_install_snapshot(from, snapshot);
             }
             Message::ReadIndexReply { read, index } => self.on_read_index_reply(from, read, index),
             Message::TransferLeader { to } => self.on_transfer_leader(from, to),
@@ -197,11 +196,10 @@ impl Raft {
         }
         // A leader holds every committed entry (Figure 3, Leader Completeness).
         let commit = self.log.commit();
-        let ids = core::iter::once(entries.prev()).chain(entries.iter().map(|(id, _)| id));
-        let conflict = ids
-            .take_while(|id| id.index <= commit)
-            .find(|id| self.log.term(id.index).is_some_and(|term| term != id.term));
-        match conflict {
+        let conflicts =
+            |id: EntryId| id.index <= commit && self.log.term(id.index).is_some_and(|term| term != id.term);
+        let ids = entries.iter().map(|(id, _)| id).take_while(|id| id.index <= commit);
+        match core::iter::once(entries.prev()).chain(ids).find(|&id| conflicts(id)) {
             Some(entry) => Err(StepError::ConflictsWithCommitted { entry, commit }),
             None => Ok(()),
         }

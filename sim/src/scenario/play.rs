@@ -18,6 +18,7 @@ use super::{
 use crate::{
     chance::Door,
     checks::{self, Violation},
+    client::KvWorkload,
     disk::DiskFault,
     mistake::Place,
     program::Program,
@@ -135,7 +136,7 @@ impl<'a> Player<'a> {
         let options = setting::tank_options(&scenario.cluster);
         let files = setting::files(scenario, programs)?;
         let checks = checks::built_in();
-        let tank = Tank::with_files(options, &files, programs, checks, door, Trace::kept());
+        let tank = Tank::of(KvWorkload::default(), options, &files, programs, checks, door, Trace::kept());
         let place = Place::whole(&scenario.source);
         Ok(Self { scenario, tank, fate, last_crashed: None, place, ordered: Vec::new(), together: false })
     }
