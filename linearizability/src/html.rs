@@ -2,9 +2,9 @@
 //! needs, and works without a network.
 //!
 //! If the history is linearizable, a line runs through all bars and has a dot where each operation took effect, in the
-//! order that was found. If it is not, the page opens at the answer that cannot be explained, in the first lane, and those that
-//! prove it are marked. What is known about an operation shows when the pointer is over its bar, or when its number is in
-//! the address, as in `page.html#op-7`; operations on other keys fade meanwhile.
+//! order that was found. If it is not, the page opens at the answer that cannot be explained, in the first lane, and the
+//! operations that prove it are marked. What is known about an operation shows when the pointer is over its bar, or when
+//! its number is in the address, as in `page.html#op-7`; operations on other keys fade meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,13 +64,16 @@ pub fn page<S: Specification>(
     page.into_string()
 }
 
+/// An operation, and what is written on its bar.
+type Labelled<'a, S> = (&'a Operation<<S as Specification>::Input, <S as Specification>::Output>, String);
+
 /// What a page is drawn from.
 struct Drawing<'a, S: Specification> {
     spec: &'a S,
     history: &'a History<S::Input, S::Output>,
     verdict: &'a Verdict,
-    /// The operations to show, and what is written on them.
-    shown: Vec<(&'a Operation<S::Input, S::Output>, String)>,
+    /// The operations to show.
+    shown: Vec<Labelled<'a, S>>,
     axis: Axis,
     /// The client of each lane: first those that have to do with the violation.
     lanes: Vec<ClientId>,
