@@ -68,6 +68,10 @@ fn the_contrary_of_every_claim_fails() {
 fn near_misses(claim: &Condition) -> Vec<Condition> {
     use Condition as C;
     let beside = |number: &u64| number + 1;
+    let others = |servers: &[Server]| match servers {
+        [] => vec![Server::Number(1)],
+        [_, rest @ ..] => rest.to_vec(),
+    };
     let longer = |terms: &[u64]| [terms, &[99]].concat();
     let other_role = |role: &RoleName| match role {
         RoleName::Follower => RoleName::Leader,
@@ -85,6 +89,12 @@ fn near_misses(claim: &Condition) -> Vec<Condition> {
         C::CommitAtLeast(server, _) => vec![C::CommitAtLeast(*server, u64::MAX)],
         C::Log(server, terms) => vec![C::Log(*server, longer(terms)), C::Log(*server, vec![98])],
         C::DurableLog(server, terms) => vec![C::DurableLog(*server, longer(terms))],
+        C::Voters(server, voters) => vec![C::Voters(*server, others(voters))],
+        C::Outgoing(server, voters) => vec![C::Outgoing(*server, others(voters))],
+        C::Learners(server, learners) => vec![C::Learners(*server, others(learners))],
+        C::ToLearn(server, learners) => vec![C::ToLearn(*server, others(learners))],
+        C::Joint(server) => vec![C::Outgoing(*server, Vec::new()), contrary()],
+        C::Refuses(server, reason) => vec![C::Refuses(*server, format!("{reason}!"))],
         C::Leader(server) => vec![C::Leader(other(*server)), C::NoLeader],
         C::Answer(client, words) => vec![C::Answer(*client, format!("{words}!")), C::Waiting(*client)],
         C::Waiting(client) => vec![C::Unknown(*client), C::Refused(*client)],
