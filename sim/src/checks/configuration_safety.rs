@@ -116,6 +116,10 @@ impl Check for ConfigurationSafety {
 
     fn check(&mut self, fact: &Fact<'_>, subject: usize, cluster: &[Watched]) -> Finding {
         let machine = &cluster[subject];
+        if machine.written().is_none() {
+            // There are only claims to compare, and a claim may run ahead of what is applied.
+            return Finding::Unconcerned;
+        }
         let now = match fact {
             Fact::Observed { before, now } if before.applied < now.applied => now,
             Fact::Observed { before, now } if before.last != now.last => return judge_pending(machine, now),
