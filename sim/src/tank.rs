@@ -17,7 +17,9 @@ use bytes::Bytes;
 use linearizability::{Budget, History, Online, Progress};
 use serde::{Deserialize, Serialize};
 use wavetank_process::{
-    Description, Input, Outcome, Output, RaftOptions, RequestId, Role, disk::FileName, raft_core::NodeId,
+    Description, Input, Outcome, Output, RaftOptions, RequestId, Role,
+    disk::FileName,
+    raft_core::{LogIndex, NodeId},
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -26,6 +28,7 @@ use crate::{
     checks::{Check, CheckCounters, Fact, Judge, Violation, Watched},
     client::{ClientOptions, KvWorkload, Workload},
     disk::DiskOptions,
+    members::Members,
     network::{Delivery, DropReason, Endpoint, MessageId, Network, NetworkCounters, NetworkOptions, Sent},
     program::Program,
     queue::{Queue, Scheduled},
@@ -41,8 +44,12 @@ pub use mail::Unmoved;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TankOptions {
-    /// How many servers there are, n1 and up. All of them vote.
+    /// How many servers vote when the cluster begins, n1 and up.
     pub voters: u64,
+    /// How many more get its log, and have no vote.
+    pub learners: u64,
+    /// How many more there are that wait to be added.
+    pub spares: u64,
     /// The settings of their Raft.
     pub raft: RaftOptions,
     /// What a tick is worth on their clocks.
@@ -62,6 +69,8 @@ impl Default for TankOptions {
     fn default() -> Self {
         Self {
             voters: 3,
+            learners: 0,
+            spares: 0,
             raft: RaftOptions::default(),
             tick: Span::from_millis(10),
             drift_ppm: Vec::new(),
@@ -76,6 +85,21 @@ impl TankOptions {
     /// The longest time a follower waits for a leader before it stands for election: 2T - 1 ticks.
     pub fn longest_election_timeout(&self) -> Span {
         self.tick * (2 * self.raft.election_timeout_ticks)
+    }
+
+    /// How many servers there are.
+    pub fn servers(&self) -> u64 {
+        self.voters.saturating_add(self.learners).saturating_add(self.spares)
+    }
+
+    /// Who votes when the cluster begins.
+    fn voter_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (1..=self.voters).filter_map(NodeId::new)
+    }
+
+    /// Who learns when the cluster begins.
+    fn learner_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (self.voters + 1..=self.voters + self.learners).filter_map(NodeId::new)
     }
 }
 
@@ -137,6 +161,8 @@ pub struct Tank<W: Workload = KvWorkload> {
     machines: Vec<Machine>,
     /// The same machines, as the checks see them.
     cluster: Vec<Watched>,
+    /// Who belonged to the cluster when it began.
+    founding: Arc<Members>,
     judge: Judge,
     workload: W,
     clients: Vec<client_port::Port<W>>,
@@ -155,6 +181,8 @@ pub struct Tank<W: Workload = KvWorkload> {
     outputs: Vec<Output>,
     /// Why the process that was last asked something by its operator refused it.
     refusal: Option<String>,
+    /// Up to where the changes of members are counted.
+    changes_counted: LogIndex,
 }
 
 /// What a run has seen, beyond its faults.
@@ -162,6 +190,8 @@ pub struct Tank<W: Workload = KvWorkload> {
 pub struct Tally {
     /// Elections won.
     pub elections: u64,
+    /// Changes of members that came into force anywhere. The end of a joint configuration is none.
+    pub changes: u64,
     /// Crashes that lost bytes a process had written.
     pub lossy_crashes: u64,
     /// Messages that a process refused as impossible.
@@ -215,14 +245,16 @@ impl<W: Workload> Tank<W> {
         trace: Trace,
     ) -> Self {
         assert!(!programs.is_empty() && 0 < options.voters, "a tank needs a program and a machine to run it");
-        let ids = (1..=options.voters).filter_map(NodeId::new).collect::<Vec<_>>();
+        let ids = (1..=options.servers()).filter_map(NodeId::new).collect::<Vec<_>>();
+        let founding = Arc::new(Members::founding(options.voter_ids(), options.learner_ids()));
         let machine = |(position, &id): (usize, &NodeId)| {
             let drift = options.drift_ppm.get(position).copied().unwrap_or(0);
             Machine::new(id, Arc::clone(&programs[position % programs.len()]), &options, drift)
         };
         let machines = ids.iter().enumerate().map(machine).collect::<Vec<_>>();
         let mut tank = Self {
-            cluster: machines.iter().map(Machine::watched).collect(),
+            cluster: machines.iter().map(|machine| machine.watched(&founding)).collect(),
+            founding,
             machines,
             network: Network::new(options.network.clone()),
             noticed: NetworkCounters::default(),
@@ -243,6 +275,7 @@ impl<W: Workload> Tank<W> {
             branches: BTreeMap::new(),
             outputs: Vec::new(),
             refusal: None,
+            changes_counted: LogIndex(0),
             options,
         };
         for (machine, files) in files.iter().enumerate() {

@@ -113,6 +113,14 @@ broken_variants! {
         adapter::<messages::CountsWhatWasSent>() => first "CommitDurability" within 8;
     taking_rejections_for_matches_violates_commit_durability:
         adapter::<messages::TakesRejectionsForMatches>() => first "CommitDurability" within 8;
+    passing_over_changes_of_members_violates_configuration_safety:
+        adapter::<adapters::PassesOverChanges>() => first "ConfigurationSafety" within 15;
+    counting_copies_by_former_members_violates_commit_durability:
+        adapter::<adapters::PassesOverChanges>() => alone "CommitDurability" within 15;
+    counting_votes_by_former_members_violates_election_quorum:
+        adapter::<adapters::PassesOverChanges>() => alone "ElectionQuorum" within 30;
+    never_leaving_a_joint_configuration_violates_liveness:
+        adapter::<adapters::StaysJoint>() => first "Liveness" within 30;
     a_machine_with_local_state_violates_state_machine_safety:
         machine::<machines::Twisted<machines::CountsQueries>>() => first "StateMachineSafety" within 3;
     naming_snapshots_before_they_are_durable_violates_snapshot_durability:

@@ -16,6 +16,7 @@ fn replica() -> RaftRs {
     let boot = Boot {
         id: id(1),
         voters: [1, 2, 3].map(id).to_vec(),
+        learners: Vec::new(),
         incarnation: 0,
         options: RaftOptions::default(),
     };
@@ -99,6 +100,7 @@ fn every_message_has_a_description_and_a_line() {
 fn refused() -> Vec<(Vec<u8>, &'static str)> {
     let heartbeat = message(MessageType::MsgHeartbeat);
     let conf_change = Entry { entry_type: EntryType::EntryConfChange, ..entry(2, 5, b"x") };
+    let garbled = Entry { entry_type: EntryType::EntryConfChangeV2, ..entry(2, 5, b"x") };
     let mut refused = vec![
         (vec![], "nothing"),
         (vec![0xff; 9], "no protobuf"),
@@ -109,7 +111,8 @@ fn refused() -> Vec<(Vec<u8>, &'static str)> {
         (bytes(&append(vec![entry(2, 5, b"x"), entry(1, 6, b"x")])), "terms that fall"),
         (bytes(&append(vec![entry(0, 5, b"x")])), "an entry without a term"),
         (bytes(&Message { index: u64::MAX, ..append(vec![]) }), "an index beyond all"),
-        (bytes(&append(vec![conf_change])), "a change of configuration"),
+        (bytes(&append(vec![conf_change])), "a change of members in the older form"),
+        (bytes(&append(vec![garbled])), "a change of members that cannot be read"),
         (bytes(&Message { request_snapshot: 1, ..message(MessageType::MsgAppendResponse) }), "a snapshot"),
     ];
     for local in [
@@ -139,13 +142,13 @@ fn what_is_no_message_is_refused_and_changes_nothing() {
         assert!(render(&bytes).starts_with('('), "{why}");
     }
     let heartbeat = message(MessageType::MsgHeartbeat);
-    for (from, message, why) in [
+    for (from, forged, why) in [
         (3, heartbeat.clone(), "another sender than it says"),
         (2, Message { to: 3, ..heartbeat.clone() }, "another receiver"),
         (1, Message { from: 1, ..heartbeat.clone() }, "from itself"),
-        (9, Message { from: 9, ..heartbeat.clone() }, "from a stranger"),
+        (9, Message { from: 9, ..message(MessageType::MsgHeartbeatResponse) }, "a stranger's reply"),
     ] {
-        assert!(replica.step(id(from), &bytes(&message)).is_err(), "{why}");
+        assert!(replica.step(id(from), &bytes(&forged)).is_err(), "{why}");
     }
     let mut outputs = Outputs::default();
     replica.drain(&mut outputs);

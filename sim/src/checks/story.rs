@@ -143,6 +143,9 @@ pub fn promise(check: &str) -> Option<&'static str> {
             "a snapshot is on the disk before the log names it, and what it covers goes after that (§5.1)."
         }
         "CommitDurability" => "what is committed is on the disks of a majority (§5.3).",
+        "ConfigurationSafety" => {
+            "the members are those that the log says, and change so that majorities before and after meet (§4)."
+        }
         "Linearizability" => {
             "every answer fits one order of all operations, none of them moved in time (§8)."
         }

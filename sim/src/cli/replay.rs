@@ -267,7 +267,7 @@ impl Replayed<'_> {
         self.tell_trace(output);
         let Report { hash, events, operations, tally, .. } = &self.report;
         let OutcomeCounts { open, completed, failed, abandoned } = *operations;
-        let Tally { elections, lossy_crashes, refused_messages, undescribed_messages: _ } = *tally;
+        let Tally { elections, changes, lossy_crashes, refused_messages, undescribed_messages: _ } = *tally;
         output.line(format_args!("hash          {hash}"));
         output.line(format_args!("events        {}", number(*events)));
         output.line(format_args!("virtual time  {}", render::duration(self.virtual_time())));
@@ -279,8 +279,9 @@ impl Replayed<'_> {
             number(open)
         ));
         output.line(format_args!(
-            "seen          {}, crashes that lost bytes: {}, messages refused: {}",
+            "seen          {}, {} of members, crashes that lost bytes: {}, messages refused: {}",
             render::count(elections, "election"),
+            render::count(changes, "change"),
             number(lossy_crashes),
             number(refused_messages)
         ));

@@ -287,10 +287,14 @@ pub(super) fn describe(options: &RunOptions) -> [String; 2] {
 }
 
 fn describe_cluster(tank: &TankOptions) -> String {
-    let TankOptions { voters, raft, tick, drift_ppm: _, network: _, disk: _, clients } = tank;
+    let TankOptions { voters, learners, spares, raft, tick, drift_ppm: _, network: _, disk: _, clients } =
+        tank;
     let on = |on: bool| if on { "on" } else { "off" };
+    let others = [(learners, "learning"), (spares, "to be added")];
+    let others = others.into_iter().filter(|(count, _)| 0 < **count);
+    let others = others.map(|(count, what)| format!(" and {count} {what}")).collect::<String>();
     format!(
-        "{voters} servers, {} clients, PreVote {}, CheckQuorum {}, election timeout {} to {} ticks of {tick}",
+        "{voters} servers{others}, {} clients, PreVote {}, CheckQuorum {}, election timeout {} to {} ticks of {tick}",
         clients.len(),
         on(raft.pre_vote),
         on(raft.check_quorum),
@@ -300,9 +304,28 @@ fn describe_cluster(tank: &TankOptions) -> String {
 }
 
 fn describe_faults(tank: &TankOptions, faults: &Budget) -> String {
-    let TankOptions { voters: _, raft: _, tick: _, drift_ppm, network, disk, clients: _ } = tank;
-    let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds } =
-        faults;
+    let TankOptions {
+        voters: _,
+        learners: _,
+        spares: _,
+        raft: _,
+        tick: _,
+        drift_ppm,
+        network,
+        disk,
+        clients: _,
+    } = tank;
+    let Budget {
+        events: _,
+        crashes,
+        power_losses,
+        partitions,
+        one_way_cuts,
+        pauses,
+        transfers,
+        holds,
+        changes,
+    } = faults;
     let drifting = drift_ppm.iter().filter(|drift| **drift != 0).count() as u64;
     let amounts = [
         ("crashes", *crashes, ""),
@@ -312,6 +335,7 @@ fn describe_faults(tank: &TankOptions, faults: &Budget) -> String {
         ("pauses", *pauses, ""),
         ("transfers", *transfers, ""),
         ("kinds of messages kept back", *holds, ""),
+        ("changes of members", *changes, ""),
         ("messages lost", network.loss_permille, "‰"),
         ("duplicated", network.duplicate_permille, "‰"),
         ("very slow", network.tail_permille, "‰"),
