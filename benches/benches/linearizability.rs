@@ -1,10 +1,18 @@
 //! The linearizability checker, beside those of other crates, in one run.
 //!
 //! On recorded histories, for which `LINEARIZABILITY_DIR` names a directory with `verdicts.json`; on generated histories
-//! of one hot key; and on a million operations with unique values. Nodes, which are the same on every machine, are
-//! printed first. `stateright` remembers no configuration, so it gets only the histories of one client: it does not
-//! come back from the others.
+//! of one hot key; and on a million operations with unique values. First comes a table of all of them, with nodes, which
+//! are the same on every machine, and the best of a few times; then each is measured with more care.
+//!
+//! The times of this crate hold the proof: an order that was replayed, or a few operations that are enough to show a
+//! violation. The others say yes or no. What porcupine, which is written in Go, took for recorded histories on some
+//! other machine stands in `verdicts.json`.
+//!
+//! `stateright` remembers no configuration, so it gets only the histories of one client: it does not come back from the
+//! others.
 
+#[expect(clippy::disallowed_types, reason = "a benchmark measures real time")]
+use std::time::Instant;
 use std::{env, fs, path::PathBuf, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -28,15 +36,45 @@ struct Recorded {
     initial: Option<&'static str>,
 }
 
-fn recorded() -> Vec<Recorded> {
+/// Recorded histories that are measured together.
+struct DataSet {
+    name: String,
+    all: Vec<Recorded>,
+    /// What porcupine took for them, on another machine.
+    porcupine_nodes: u64,
+    porcupine_time: Duration,
+}
+
+/// The logs of etcd as one set, and each of the others.
+fn data_sets() -> Vec<DataSet> {
     let Some(directory) = env::var_os("LINEARIZABILITY_DIR").map(PathBuf::from) else {
         println!("LINEARIZABILITY_DIR is not set: recorded histories are left out");
         return Vec::new();
     };
     let list = fs::read_to_string(directory.join("verdicts.json")).expect("the list of verdicts");
     let list: Vec<serde_json::Value> = serde_json::from_str(&list).expect("a list of verdicts");
-    let names = list.iter().map(|known| known["file"].as_str().expect("a name").to_owned());
-    names.map(|name| read(&directory, name)).collect()
+    let mut sets = std::collections::BTreeMap::<String, DataSet>::new();
+    for known in &list {
+        let file = known["file"].as_str().expect("a name");
+        let name = if file.starts_with("jepsen/") { "etcd logs" } else { file }.to_owned();
+        let set = sets.entry(name.clone()).or_insert(DataSet {
+            name,
+            all: Vec::new(),
+            porcupine_nodes: 0,
+            porcupine_time: Duration::ZERO,
+        });
+        set.all.push(read(&directory, file.to_owned()));
+        set.porcupine_nodes += known["porcupine_nodes"].as_u64().expect("a number of nodes");
+        set.porcupine_time += known["porcupine_ms"].as_str().and_then(read_milliseconds).expect("a time");
+    }
+    sets.into_values().collect()
+}
+
+/// Reads a time such as `0.24`.
+fn read_milliseconds(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let micros = format!("{whole}{fraction:0<3}").parse().ok()?;
+    (fraction.len() <= 3).then(|| Duration::from_micros(micros))
 }
 
 fn read(directory: &std::path::Path, name: String) -> Recorded {
@@ -51,6 +89,42 @@ fn read(directory: &std::path::Path, name: String) -> Recorded {
 
 fn ours(recorded: &Recorded) -> Report {
     check(&KeyValue::starting_with(recorded.initial), &recorded.history, Budget::default())
+}
+
+/// How many of the histories have a violation.
+fn violations(set: &DataSet) -> u64 {
+    let is_violation = |recorded: &&Recorded| matches!(ours(recorded).verdict, Verdict::Violation(_));
+    set.all.iter().filter(is_violation).count() as u64
+}
+
+/// A checker of another crate: how many keys of a history have a violation. `None`: it does not come back.
+type Peer = fn(&Recorded) -> Option<u64>;
+
+const PEERS: [(&str, Peer); 3] =
+    [("porcupine-rs", by_porcupine_rs), ("todc-utils", by_todc_utils), ("stateright", by_stateright)];
+
+fn by_porcupine_rs(recorded: &Recorded) -> Option<u64> {
+    let check = if recorded.initial.is_some() { porcupine::<true> } else { porcupine::<false> };
+    (!resists(recorded)).then(|| check(&recorded.history))
+}
+
+fn by_todc_utils(recorded: &Recorded) -> Option<u64> {
+    let check = if recorded.initial.is_some() { todc::<true> } else { todc::<false> };
+    (!resists(recorded)).then(|| check(&recorded.history))
+}
+
+fn by_stateright(recorded: &Recorded) -> Option<u64> {
+    recorded.name.contains("c01").then(|| stateright::<true>(&recorded.history))
+}
+
+/// Some keys of this history resist those that know no reductions.
+fn resists(recorded: &Recorded) -> bool {
+    recorded.name.contains("c50")
+}
+
+/// How many histories of a set have a violation, by the word of another crate.
+fn violations_by(peer: Peer, set: &DataSet) -> Option<u64> {
+    set.all.iter().map(|recorded| peer(recorded).map(|keys| u64::from(0 < keys))).sum()
 }
 
 /// An operation as the other crates see it: without an answer, whatever happens is fine.
@@ -196,48 +270,74 @@ fn stateright<const EMPTY: bool>(history: &KvHistory) -> u64 {
     by_key(history).into_iter().map(check).filter(|explained| !explained).count() as u64
 }
 
-fn registers_of_etcd(c: &mut Criterion) {
-    let all = recorded();
-    let logs: Vec<_> = all.iter().filter(|recorded| recorded.name.starts_with("jepsen/")).collect();
-    if logs.is_empty() {
-        return;
+/// The best of a few runs.
+#[expect(clippy::disallowed_types, reason = "a benchmark measures real time")]
+fn best_time<T>(mut run: impl FnMut() -> T) -> Duration {
+    let started = Instant::now();
+    let mut best = Duration::MAX;
+    while best == Duration::MAX || started.elapsed() < Duration::from_millis(400) {
+        let before = Instant::now();
+        std::hint::black_box(run());
+        best = best.min(before.elapsed());
     }
-    let nodes: u64 = logs.iter().map(|recorded| ours(recorded).cost.nodes).sum();
-    let violations =
-        |check: &dyn Fn(&Recorded) -> u64| logs.iter().map(|recorded| check(recorded)).sum::<u64>();
-    let here = violations(&|recorded| u64::from(matches!(ours(recorded).verdict, Verdict::Violation(_))));
-    println!("{} logs of etcd: {nodes} nodes, {here} violations", logs.len());
-    assert_eq!(here, violations(&|recorded| porcupine::<false>(&recorded.history)), "porcupine-rs");
-    assert_eq!(here, violations(&|recorded| todc::<false>(&recorded.history)), "todc-utils");
-    let mut group = c.benchmark_group("etcd_logs");
-    group.sample_size(10);
-    group.bench_function("linearizability", |b| {
-        b.iter(|| logs.iter().map(|recorded| ours(recorded).cost.nodes).sum::<u64>());
-    });
-    group.bench_function("porcupine-rs", |b| {
-        b.iter(|| violations(&|recorded| porcupine::<false>(&recorded.history)));
-    });
-    group.bench_function("todc-utils", |b| {
-        b.iter(|| violations(&|recorded| todc::<false>(&recorded.history)));
-    });
-    group.finish();
+    best
 }
 
-fn key_value(c: &mut Criterion) {
-    for recorded in recorded().iter().filter(|recorded| recorded.name.starts_with("kv/")) {
-        let report = ours(recorded);
-        println!("{}: {} nodes, {} bytes", recorded.name, report.cost.nodes, report.cost.peak_bytes);
-        let mut group = c.benchmark_group(recorded.name.as_str());
-        group.sample_size(10);
-        group.bench_function("linearizability", |b| b.iter(|| ours(recorded)));
-        if recorded.name.contains("c50") {
-            // Some keys of this one resist those that know no reductions.
-            continue;
+fn milliseconds(time: Duration) -> String {
+    format!("{}.{:03} ms", time.as_millis(), time.subsec_micros() % 1_000)
+}
+
+/// Everything in one table.
+fn table(_: &mut Criterion) {
+    println!("{:<36} {:>10} {:>8} {:>10} {:>11}", "history", "operations", "nodes", "memory", "time");
+    for set in data_sets() {
+        let (mut nodes, mut bytes) = (0, 0);
+        for Report { cost, .. } in set.all.iter().map(ours) {
+            nodes += cost.nodes;
+            bytes = cost.peak_bytes.max(bytes);
         }
-        group.bench_function("porcupine-rs", |b| b.iter(|| porcupine::<true>(&recorded.history)));
-        group.bench_function("todc-utils", |b| b.iter(|| todc::<true>(&recorded.history)));
-        if recorded.name.contains("c01") {
-            group.bench_function("stateright", |b| b.iter(|| stateright::<true>(&recorded.history)));
+        let operations: usize = set.all.iter().map(|recorded| recorded.history.operations().len()).sum();
+        let here = best_time(|| violations(&set));
+        row(&set.name, operations, nodes, bytes, here);
+        for (name, peer) in PEERS {
+            let Some(found) = violations_by(peer, &set) else { continue };
+            assert_eq!(found, violations(&set), "{name} on {}", set.name);
+            let time = best_time(|| violations_by(peer, &set));
+            let tenths = 10 * time.as_nanos() / here.as_nanos();
+            println!("  {name:<65} {:>11} {:>5}.{} ×", milliseconds(time), tenths / 10, tenths % 10);
+        }
+        let (nodes, time) = (set.porcupine_nodes, set.porcupine_time);
+        println!(
+            "  {:<45} {nodes:>8} {:>10} {:>11}",
+            "porcupine, recorded elsewhere",
+            "",
+            milliseconds(time)
+        );
+    }
+    for (name, history) in hot_keys() {
+        let Report { verdict, cost, .. } = judge(&history);
+        assert!(!matches!(verdict, Verdict::Unknown { .. }), "{name} is not decided: {verdict}");
+        row(&name, history.operations().len(), cost.nodes, cost.peak_bytes, best_time(|| judge(&history)));
+    }
+    for (name, history) in millions() {
+        row(&name, history.operations().len(), 0, 0, best_time(|| judge(&history)));
+    }
+}
+
+fn row(name: &str, operations: usize, nodes: u64, bytes: u64, time: Duration) {
+    let memory = if bytes == 0 { "-".to_owned() } else { format!("{} KiB", bytes / 1_024) };
+    println!("{name:<36} {operations:>10} {nodes:>8} {memory:>10} {:>11}", milliseconds(time));
+}
+
+fn recorded(c: &mut Criterion) {
+    for set in data_sets() {
+        let mut group = c.benchmark_group(set.name.as_str());
+        group.sample_size(10);
+        group.bench_function("linearizability", |b| b.iter(|| violations(&set)));
+        for (name, peer) in PEERS {
+            if set.all.iter().all(|recorded| peer(recorded).is_some()) {
+                group.bench_function(name, |b| b.iter(|| violations_by(peer, &set)));
+            }
         }
         group.finish();
     }
@@ -269,8 +369,7 @@ fn hot_keys() -> Vec<(String, Registers)> {
                         stale_read_from_end,
                         swap_percent: 20,
                     };
-                    let name =
-                        format!("{clients} clients, {values:?}, {abandoned_percent} % abandoned, {ending}");
+                    let name = format!("{clients} clients, {values:?}, {abandoned_percent} % lost, {ending}");
                     histories.push((name, generate(1, shape)));
                 }
             }
@@ -281,15 +380,6 @@ fn hot_keys() -> Vec<(String, Registers)> {
 
 fn hot_key(c: &mut Criterion) {
     let histories = hot_keys();
-    for (name, history) in &histories {
-        let Report { verdict, cost, merged_keys: _ } = judge(history);
-        let verdict = match &verdict {
-            Verdict::Linearizable { .. } => "linearizable".to_owned(),
-            Verdict::Violation(violation) => format!("violation at {}", violation.first_bad),
-            Verdict::Unknown { .. } => panic!("{name} is not decided: {verdict}"),
-        };
-        println!("{name}: {} nodes, {} bytes, {verdict}", cost.nodes, cost.peak_bytes);
-    }
     let mut group = c.benchmark_group("hot_key");
     group.sample_size(10).measurement_time(Duration::from_secs(1)).warm_up_time(Duration::from_millis(200));
     for (name, history) in &histories {
@@ -299,9 +389,9 @@ fn hot_key(c: &mut Criterion) {
     group.finish();
 }
 
-fn unique_writes(c: &mut Criterion) {
-    let mut group = c.benchmark_group("a_million_operations");
-    group.sample_size(10).throughput(Throughput::Elements(1_000_000));
+/// A million operations that write no value twice, by name.
+fn millions() -> Vec<(String, Registers)> {
+    let mut histories = Vec::new();
     for keys in [1, 1_000] {
         for (name, stale_read_from_end) in [("sound", None), ("stale", Some(1_000))] {
             let shape = Shape {
@@ -313,16 +403,21 @@ fn unique_writes(c: &mut Criterion) {
                 stale_read_from_end,
                 swap_percent: 0,
             };
-            let history = generate(1, shape);
-            let report = judge(&history);
-            assert_eq!(report.cost.searched_keys, 0, "values are unique");
-            group.bench_function(BenchmarkId::new(name, format!("{keys} keys")), |b| {
-                b.iter(|| judge(&history));
-            });
+            histories.push((format!("a million, unique, {keys} keys, {name}"), generate(1, shape)));
         }
+    }
+    histories
+}
+
+fn unique_writes(c: &mut Criterion) {
+    let mut group = c.benchmark_group("unique_writes");
+    group.sample_size(10).throughput(Throughput::Elements(1_000_000));
+    for (name, history) in millions() {
+        assert_eq!(judge(&history).cost.searched_keys, 0, "values are unique");
+        group.bench_function(name, |b| b.iter(|| judge(&history)));
     }
     group.finish();
 }
 
-criterion_group!(benches, registers_of_etcd, key_value, hot_key, unique_writes);
+criterion_group!(benches, table, recorded, hot_key, unique_writes);
 criterion_main!(benches);

@@ -1,11 +1,15 @@
-//! The tank: whole randomized runs with every fault and every check, and quiet clusters with no check at all beside the
-//! least that a simulation needs.
+//! The tank: whole randomized runs with every fault and every check, what it costs to judge every return of a client as
+//! it happens, and quiet clusters with no check at all beside the least that a simulation needs.
 
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use wavetank::{
     chance::{Door, Random},
+    checks::{self, Check},
+    client::ClientOptions,
+    kv::KvSpecification,
+    linearizability::{Budget, Online, Progress},
     network::NetworkOptions,
     program::Program,
     run::{self, Keep},
@@ -36,6 +40,39 @@ fn random_run(c: &mut Criterion) {
 
 fn one_run(implementation: &str, seed: u64) -> u64 {
     run::run_seed(implementation, seed, Keep::default()).expect("it comes with the tank").events
+}
+
+/// How many events a cluster with busy clients is watched for.
+const BUSY_EVENTS: u64 = 20_000;
+
+/// Five servers and five clients that write no value twice to ten keys. The judge alone is told the same history again:
+/// what it takes of the time that the tank takes is what judging costs.
+fn judging(c: &mut Criterion) {
+    let sample = busy(Vec::new());
+    let (events, returns) = (sample.events(), sample.online().answers());
+    println!("{returns} returns in {events} events: {} in a thousand", 1_000 * returns / events);
+    let mut group = c.benchmark_group("5_servers_5_clients_10_keys");
+    group.throughput(Throughput::Elements(events)).sample_size(20);
+    group.bench_function("tank and judge", |b| b.iter(|| busy(Vec::new())));
+    group.bench_function("tank, judge and all checks", |b| b.iter(|| busy(checks::built_in())));
+    group.bench_function("judge alone", |b| {
+        b.iter(|| {
+            let mut judge = Online::new(KvSpecification::default(), Budget::default());
+            assert_eq!(judge.advance(sample.history()), Progress::Explained);
+            judge
+        });
+    });
+    group.finish();
+}
+
+fn busy(checks: Vec<Box<dyn Check>>) -> Tank {
+    let client = ClientOptions { keys: 10, values: None, operations: u64::MAX, ..ClientOptions::default() };
+    let options = TankOptions { voters: 5, clients: vec![client; 5], ..TankOptions::default() };
+    let programs = run::find_programs(&["raft-core".to_owned()]).expect("it comes with the tank");
+    let mut tank = Tank::new(options, &programs, checks, Door::new(Random::new(1)), Trace::default());
+    while tank.events() < BUSY_EVENTS && tank.step() {}
+    assert_eq!(tank.violation(), None);
+    tank
 }
 
 /// How much virtual time goes by in one iteration.
@@ -79,5 +116,5 @@ fn tank(proposals_per_millisecond: u64) -> Tank {
     Tank::new(options, &[program], Vec::new(), Door::new(Random::new(1)), Trace::default())
 }
 
-criterion_group!(benches, random_run, quiet);
+criterion_group!(benches, random_run, judging, quiet);
 criterion_main!(benches);

@@ -10,10 +10,13 @@ use crate::{
     specification::Specification,
 };
 
-/// The most nodes to spend on one attempt.
-const ATTEMPT_NODES: u64 = 5_000;
-/// The most nodes to spend in all.
-const ALL_NODES: u64 = 30_000;
+/// The most steps to spend in all. A relaxed operation is tried in every configuration, and to try one in one is a step:
+/// nodes would not do as a measure, because in long histories nearly all operations are relaxed.
+const ALL_STEPS: u64 = 2_000_000;
+/// The most steps to spend on one attempt.
+const ATTEMPT_STEPS: u64 = ALL_STEPS / 6;
+/// So many steps does it take to set out on an attempt, for each operation.
+const STEPS_OF_SETTING_OUT: u64 = 8;
 /// A violation is mostly proved by what came shortly before: so many of the last operations are tried first.
 const LAST_OPERATIONS: [usize; 3] = [8, 32, 128];
 
@@ -25,16 +28,16 @@ pub(crate) fn reduce<S: Specification>(
     mut core: Vec<u32>,
     bytes: u64,
 ) -> Vec<u32> {
-    let mut nodes = ALL_NODES;
-    let setting_out = 1 + search.part.operations.len() as u64 / 4;
+    let mut steps = ALL_STEPS;
+    let operations = search.part.operations.len() as u64;
     let mut proves = |kept: &[u32]| {
-        let allowance = Allowance { nodes: nodes.min(ATTEMPT_NODES), bytes };
+        let steps_of_node = 1 + operations - kept.len() as u64;
+        let allowance = Allowance { nodes: steps.min(ATTEMPT_STEPS) / steps_of_node, bytes };
         let (outcome, spending) = search.search(last, allowance, |name| kept.binary_search(&name).is_ok());
-        // To set out takes a look at every operation, which counts as well: so that this ends soon.
-        nodes = nodes.saturating_sub(spending.nodes + setting_out);
+        steps = steps.saturating_sub(spending.nodes * steps_of_node + operations * STEPS_OF_SETTING_OUT);
         match outcome {
             Outcome::Stuck(_) => Attempt::Proves,
-            Outcome::Order(_) | Outcome::Spent(_) if nodes == 0 => Attempt::Last,
+            Outcome::Order(_) | Outcome::Spent(_) if steps == 0 => Attempt::Last,
             Outcome::Order(_) | Outcome::Spent(_) => Attempt::Fails,
         }
     };

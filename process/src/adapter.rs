@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use raft_core::{
-    Configuration, EntryId, HardState, LogIndex, LogSlice, NodeId, SnapshotMeta, SnapshotOutcome,
+    ConfChange, Configuration, EntryId, HardState, LogIndex, LogSlice, NodeId, SnapshotMeta, SnapshotOutcome,
 };
 
 use crate::{
@@ -68,8 +68,11 @@ impl Default for RaftOptions {
 pub struct Boot {
     /// Who it is.
     pub id: NodeId,
-    /// The cluster's voters, itself among them.
+    /// The voters with which the cluster began. A server that is neither among them nor among the learners waits to be
+    /// added; it knows them all the same, since the changes in the log begin with them.
     pub voters: Vec<NodeId>,
+    /// The learners with which it began: they get the log and have no vote.
+    pub learners: Vec<NodeId>,
     /// How often this machine has booted before: 0 for the first time.
     pub incarnation: u64,
     /// Its settings.
@@ -152,6 +155,8 @@ pub enum Refusal {
         /// Who that is, if known.
         leader: Option<NodeId>,
     },
+    /// Another change of members may be under way.
+    ChangePending,
     /// Something else, in words.
     Other(String),
 }
@@ -240,6 +245,23 @@ pub trait Adapter: Sized + 'static {
     /// When it does not lead, or the other cannot.
     fn transfer(&mut self, to: NodeId) -> Result<(), Refusal>;
 
+    /// Appends a change of members to the log (§4). It is in force once [`apply_change`](Self::apply_change) has taken it there.
+    ///
+    /// # Errors
+    /// When it was not appended, and so never will be; always, with an implementation whose members never change.
+    fn propose_change(&mut self, _change: ConfChange) -> Result<(), Refusal> {
+        Err(Refusal::Other(format!("the members of {} never change", Self::NAME)))
+    }
+
+    /// The entry `id`, which was handed out without a command, is applied in its turn. If it is a change of members, it is
+    /// in force from now on. Whether it is one.
+    ///
+    /// # Errors
+    /// When it is one that does not fit the configuration in force, in words: it is passed over, here as everywhere.
+    fn apply_change(&mut self, _id: EntryId) -> Result<bool, String> {
+        Ok(false)
+    }
+
     /// Moves everything there is to say to the end of `outputs`.
     fn drain(&mut self, outputs: &mut Outputs);
 
@@ -260,9 +282,16 @@ pub trait Adapter: Sized + 'static {
     }
 
     /// Who belongs to the cluster as of what is applied: what a snapshot taken now stands for. `None` for an
-    /// implementation that knows no snapshots; then none are taken, and the three functions below are not called.
+    /// implementation that knows no snapshots and whose members never change; then no snapshots are taken, and the four
+    /// functions below are not called.
     fn configuration(&self) -> Option<Configuration> {
         None
+    }
+
+    /// Whether somebody has to be sent a snapshot, and the latest one does not do: he is no member in it, say. One of what is
+    /// applied is taken then, ahead of its time.
+    fn wants_snapshot(&self) -> bool {
+        false
     }
 
     /// The replica has a snapshot of everything up to `snapshot.last`, which is applied. It is durable and may be sent.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use raft_core::{LogSlice, NodeId};
+use raft_core::{ConfChange, Configuration, LogSlice, NodeId};
 use raft_wal::disk;
 
 use crate::observation::Observation;
@@ -40,12 +40,14 @@ pub struct RequestId {
 }
 
 /// What an operator may ask of a process at any time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
     /// Start an election.
     Campaign,
     /// Hand the leadership to this server.
     Transfer(NodeId),
+    /// Change who belongs to the cluster.
+    Change(ConfChange),
 }
 
 /// What happens to a process.
@@ -210,6 +212,12 @@ pub trait Process {
     /// The log it holds in memory, or `None` if it cannot show one. Asked once it has recovered, to be compared with
     /// its disk.
     fn log(&self) -> Option<LogSlice> {
+        None
+    }
+
+    /// Whom it takes for the members of the cluster, as of what is applied; or, once its log says that a snapshot takes the
+    /// log's place, as of that. `None` if it does not say.
+    fn configuration(&self) -> Option<Configuration> {
         None
     }
 }

@@ -6,14 +6,16 @@
 //! its place.
 //!
 //! What replicas send each other are frames of their own, around the implementation's messages and the chunks of
-//! snapshots; the [chapter on snapshots](snapshots) has the latter.
+//! snapshots; the [chapter on snapshots](snapshots) has the latter, and there is one on [members](members).
 
+pub mod branches;
+mod members;
 mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use raft_core::{EntryId, LogIndex, LogSlice, NodeId};
+use raft_core::{Configuration, EntryId, LogIndex, LogSlice, NodeId};
 use raft_wal::disk::{self, DiskResult};
 use snapshots::Snapshots;
 
@@ -25,8 +27,6 @@ use crate::{
     process::{ClientId, Context, Control, Input, Label, LocalTime, Outcome, Output, Process, RequestId},
     state_machine::StateMachine,
 };
-
-pub use snapshots::branches;
 
 /// A process put together from a Raft implementation `A`, a log store `L` and a state machine `S`.
 #[derive(Debug)]
@@ -54,6 +54,7 @@ enum Phase<A, S> {
 
 #[derive(Debug)]
 struct Running<A, S> {
+    id: NodeId,
     raft: A,
     machine: S,
     machine_digest: u128,
@@ -129,6 +130,7 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Replica<A, L, S> {
         }
         let snapshots = Snapshots::new(&self.boot, self.tick, &recovered);
         Ok(Running {
+            id: self.boot.id,
             raft: A::start(&self.boot, recovered)?,
             machine_digest: machine.digest(),
             machine,
@@ -169,7 +171,7 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Replica<A, L, S> {
                 running.note_reads(&mut self.outputs.reads, context);
             }
             running.drop_unwanted_snapshot(&mut self.store, context);
-            running.take_snapshot(&mut self.store, &mut self.disk);
+            running.take_snapshot(&mut self.store, &mut self.disk, context);
         }
         for (id, request) in self.disk.drain() {
             context.emit(Output::Disk { id, request });
@@ -252,6 +254,11 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Process for Replica<A, L, S> {
         let Phase::Running(running) = &self.phase else { return None };
         Some(running.raft.log())
     }
+
+    fn configuration(&self) -> Option<Configuration> {
+        let Phase::Running(running) = &self.phase else { return None };
+        running.raft.configuration()
+    }
 }
 
 impl<A: Adapter, S: StateMachine> Running<A, S> {
@@ -305,7 +312,7 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
         match taken {
             Ok(()) => (),
             Err(Refusal::NotLeader { leader }) => refuse(id, leader, context),
-            Err(Refusal::Other(_)) => refuse(id, None, context),
+            Err(Refusal::ChangePending | Refusal::Other(_)) => refuse(id, None, context),
         }
     }
 
@@ -313,11 +320,13 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
         let taken = match control {
             Control::Campaign => self.raft.campaign(),
             Control::Transfer(to) => self.raft.transfer(to),
+            Control::Change(change) => self.change_members(change, context),
         };
         let reason = match taken {
             Ok(()) => return,
             Err(Refusal::NotLeader { leader: Some(leader) }) => format!("not the leader; {leader} is"),
             Err(Refusal::NotLeader { leader: None }) => "not the leader, and none is known".to_owned(),
+            Err(Refusal::ChangePending) => "another change of members may be under way".to_owned(),
             Err(Refusal::Other(reason)) => reason,
         };
         context.emit(Output::ControlRefused { reason });
@@ -328,7 +337,9 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
             return;
         }
         for Committed { id: entry, command } in committed.drain(..) {
-            if let Some((id, command)) = command.as_deref().and_then(unframe_command) {
+            if command.is_none() {
+                self.apply_change(entry, context);
+            } else if let Some((id, command)) = command.as_deref().and_then(unframe_command) {
                 let reply = self.machine.apply(id, command);
                 if self.commands.remove(&id) {
                     context.emit(Output::Reply { id, outcome: Outcome::Done(reply) });

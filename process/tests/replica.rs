@@ -227,7 +227,13 @@ struct Driver {
 impl Driver {
     fn new() -> Self {
         let id = NodeId::new(3).unwrap();
-        let boot = Boot { id, voters: vec![id], incarnation: 0, options: RaftOptions::default() };
+        let boot = Boot {
+            id,
+            voters: vec![id],
+            learners: Vec::new(),
+            incarnation: 0,
+            options: RaftOptions::default(),
+        };
         Self { replica: Replica::new(boot, TICK), now: 0 }
     }
 

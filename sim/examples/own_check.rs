@@ -11,7 +11,7 @@ use wavetank::{
     harness::Harness,
     process::{
         Boot, Context, Control, Description, Input, LocalTime, Observation, Process,
-        raft_core::{LogSlice, Term},
+        raft_core::{Configuration, LogSlice, Term},
     },
     program::{self, Program},
     swarm::FaultModel,
@@ -100,6 +100,10 @@ impl Process for RestlessProcess {
     fn log(&self) -> Option<LogSlice> {
         self.0.log()
     }
+
+    fn configuration(&self) -> Option<Configuration> {
+        self.0.configuration()
+    }
 }
 
 /// Calm weather: nobody fails and so nobody recovers, and after the first election there is hardly another to judge.
@@ -110,6 +114,7 @@ fn harness(program: Arc<dyn Program>) -> Harness {
         .seeds(0..24)
         .check(|| KeepsItsLeader)
         .allow_idle("Recovery")
+        .allow_idle("ConfigurationSafety")
         .allow_idle("PreVoteQuorum")
         .allow_idle("ElectionSafety")
         .allow_idle("LeaderCompleteness")

@@ -21,12 +21,14 @@
 //! The log ends at the first frame that is not valid. What stands behind it is a torn write, or a remnant of
 //! what was there before.
 
-use std::{collections::BTreeMap, fmt, num::NonZeroU64};
+use std::{collections::BTreeMap, fmt, num::NonZeroU64, sync::Arc};
 
 use raft_core::{ConfChange, Entry, EntryId, LogIndex, NodeId, Payload, Term};
 use serde::Deserialize;
 use wavetank_process::disk::FileName;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::members::Members;
 
 /// Files by name, as they are at some moment.
 pub trait Images {
@@ -81,6 +83,8 @@ pub struct DurableState {
     pub base: EntryId,
     /// The log behind the base, in order.
     pub log: Vec<AuditEntry>,
+    /// The changes of members among its entries, by their indexes.
+    pub changes: BTreeMap<LogIndex, ConfChange>,
 }
 
 /// A snapshot as an auditor finds it.
@@ -90,6 +94,8 @@ pub struct AuditSnapshot {
     pub last: EntryId,
     /// Whether its file holds it, whole.
     pub is_whole: bool,
+    /// Who belongs to the cluster when that entry is applied.
+    pub members: Arc<Members>,
 }
 
 impl DurableState {
@@ -423,16 +429,16 @@ struct Record<'a> {
 }
 
 /// Some servers, by id.
-type Members = Vec<NonZeroU64>;
+type Ids = Vec<NonZeroU64>;
 
 /// The voters, those of the outgoing half, the learners, those who will be, and how a joint configuration is left.
-type Configuration = (Members, Option<Members>, Members, Members, Option<Leave>);
+type Configuration = (Ids, Option<Ids>, Ids, Ids, Option<Leave>);
 
 #[derive(Deserialize)]
 struct NamedSnapshot {
     last_term: u64,
     last_index: u64,
-    _configuration: Configuration,
+    configuration: Configuration,
     _handle: u64,
     slot: u64,
     checksum: u32,
@@ -442,6 +448,17 @@ struct NamedSnapshot {
 enum Leave {
     Automatic,
     Explicit,
+}
+
+fn members((voters, outgoing, learners, learners_next, leave): &Configuration) -> Members {
+    let set = |ids: &Ids| ids.iter().filter_map(|id| NodeId::new(id.get())).collect();
+    Members {
+        incoming: set(voters),
+        outgoing: outgoing.as_ref().map(set).unwrap_or_default(),
+        learners: set(learners),
+        learners_next: set(learners_next),
+        leaves_by_itself: matches!(leave, Some(Leave::Automatic)),
+    }
 }
 
 impl NamedSnapshot {
@@ -515,7 +532,8 @@ impl<'a> Record<'a> {
         state.commit = LogIndex(commit);
         let takes_the_logs_place = snapshot.is_some();
         if let Some(snapshot) = snapshot {
-            state.snapshot = Some(AuditSnapshot { last: snapshot.last(), is_whole: false });
+            let (last, members) = (snapshot.last(), Arc::new(members(&snapshot.configuration)));
+            state.snapshot = Some(AuditSnapshot { last, is_whole: false, members });
         }
         entries.and_then(|entries| {
             if takes_the_logs_place {
@@ -532,6 +550,7 @@ impl DurableState {
         let covered = base.index.0.saturating_sub(self.base.index.0);
         let covered = usize::try_from(covered).unwrap_or(usize::MAX).min(self.log.len());
         self.log.drain(..covered);
+        self.changes = self.changes.split_off(&base.index.next());
         self.base = base;
     }
 }
@@ -552,6 +571,13 @@ impl Entries<'_> {
     /// is gone.
     fn replace(&self, state: &mut DurableState) -> Option<LogIndex> {
         let kept = (self.prev_index - state.base.index.0) as usize;
+        let prev = LogIndex(self.prev_index);
+        state.changes.split_off(&prev.next());
+        let indexes = (self.prev_index + 1..).map(LogIndex);
+        state.changes.extend(indexes.zip(&self.entries).filter_map(|(index, entry)| match &entry.payload {
+            PayloadBody::ConfChange(change) => Some((index, change.clone())),
+            PayloadBody::Noop | PayloadBody::Command(_) => None,
+        }));
         let log = &mut state.log;
         let replaced = log.split_off(kept);
         log.extend(

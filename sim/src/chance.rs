@@ -122,6 +122,8 @@ pub mod labels {
         FAULT_PARTITION = 324;
         /// Which messages are kept back, and whether a copy arrives in time.
         FAULT_HOLD = 325;
+        /// Which change of members is asked for, and which faults wait for a joint configuration.
+        FAULT_CHANGE = 326;
 
         /// Which features of the fault model take part in the run, and how strongly.
         SWARM = 336;

@@ -2,12 +2,13 @@
 //!
 //! A check is told [facts](Fact), one at a time, each about one machine, and may look at the whole
 //! [cluster](Watched) as it is then. The built-in ones share identifiers with the implementations and no logic:
-//! quorums are counted again here, and durable state is what an [independent reader](crate::audit) finds on the disk,
+//! quorums are counted again [here](crate::members), by configurations read from the logs, and durable state is what an [independent reader](crate::audit) finds on the disk,
 //! never what an implementation claims. To add a check, implement [`Check`] and hand it to the tank.
 //!
 //! A check also says whether it had anything to decide: one that never did has proved nothing, and the counters
 //! of a run show it.
 
+mod configurations;
 mod election_safety;
 mod election_quorum;
 mod pre_vote_quorum;
@@ -22,21 +23,27 @@ mod state_machine_safety;
 mod leader_completeness;
 mod commit_term;
 mod commit_durability;
+mod configuration_safety;
 mod snapshots;
 mod story;
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::Serialize;
 use wavetank_process::{
     Description, Observation,
-    raft_core::{LogIndex, LogSlice, NodeId},
+    raft_core::{Configuration, LogIndex, LogSlice, NodeId},
 };
 
-use crate::audit::{Auditor, DurableState};
+use crate::{
+    audit::{Auditor, DurableState},
+    members::Members,
+};
 
 pub use commit_durability::CommitDurability;
 pub use commit_term::CommitTerm;
+pub use configuration_safety::ConfigurationSafety;
+pub(crate) use configurations::Configurations;
 pub use election_quorum::ElectionQuorum;
 pub use election_safety::ElectionSafety;
 pub use leader_append_only::LeaderAppendOnly;
@@ -58,6 +65,10 @@ pub struct Watched {
     pub id: NodeId,
     /// What its process showed last, if it is up and has recovered.
     pub observation: Option<Observation>,
+    /// Whom its process took last for the members, if it said.
+    pub claimed: Option<Configuration>,
+    /// Whom its log has made members, by an independent reading.
+    pub(crate) configurations: Configurations,
     /// Reads what was handed to the disk, synced or not: the log as the process has it.
     pub(crate) written: Option<Box<dyn Auditor>>,
     /// Reads what would survive a loss of power now.
@@ -65,6 +76,27 @@ pub struct Watched {
 }
 
 impl Watched {
+    /// Who belongs to the cluster by what this machine has applied, or had when it was last up: read from its log. Of a machine
+    /// without an auditor, what its process claims.
+    pub fn members(&self) -> &Members {
+        self.members_at(self.observation.map_or(LogIndex(u64::MAX), |shown| shown.applied))
+    }
+
+    /// The same as of an index that it has applied since it booted.
+    pub fn members_at(&self, applied: LogIndex) -> &Members {
+        self.configurations.at(applied)
+    }
+
+    /// Every configuration that was in force on it at some time while what it has applied went from `from` to `to`.
+    fn members_between(&self, from: LogIndex, to: LogIndex) -> impl Iterator<Item = &Arc<Members>> {
+        self.configurations.between(from, to)
+    }
+
+    /// The configurations that have been in force on it since it booted, the latest first.
+    fn latest_configurations(&self) -> impl Iterator<Item = &Arc<Members>> {
+        self.configurations.iter().rev().map(|(_, members)| members)
+    }
+
     /// What the process has handed to its disk, by an independent reading; `None` without an auditor.
     pub fn written(&self) -> Option<&DurableState> {
         self.written.as_deref().map(Auditor::state)
@@ -81,6 +113,7 @@ impl fmt::Debug for Watched {
         f.debug_struct("Watched")
             .field("id", &self.id)
             .field("observation", &self.observation)
+            .field("members", self.members())
             .field("written", &self.written())
             .field("durable", &self.durable())
             .finish()
@@ -147,7 +180,8 @@ pub trait Check: Send {
     /// Its name: a property of Figure 3 where it is one.
     fn name(&self) -> &'static str;
 
-    /// Takes note of a fact about the machine at `subject` of the cluster. All machines are voters.
+    /// Takes note of a fact about the machine at `subject` of the cluster. Not all machines need be
+    /// [members](Watched::members).
     fn check(&mut self, fact: &Fact<'_>, subject: usize, cluster: &[Watched]) -> Finding;
 }
 
@@ -168,13 +202,9 @@ pub fn built_in() -> Vec<Box<dyn Check>> {
         Box::new(LeaderCompleteness::default()),
         Box::new(CommitTerm),
         Box::new(CommitDurability::default()),
+        Box::new(ConfigurationSafety::default()),
         Box::new(SnapshotDurability),
     ]
-}
-
-/// Whether so many of the cluster's voters are a majority. Written again here, on purpose.
-pub fn is_majority(count: usize, cluster: &[Watched]) -> bool {
-    cluster.len() < 2 * count
 }
 
 /// How often a check was asked, and how often it had something to decide.

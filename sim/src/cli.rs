@@ -16,6 +16,7 @@ mod explore;
 mod replay;
 mod run;
 mod check;
+mod completions;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,8 @@ enum Verb {
     Run(run::Arguments),
     /// Judge whether recorded histories are linearizable
     Check(check::Arguments),
+    /// Write what lets a shell complete this command
+    Completions(completions::Arguments),
 }
 
 /// The whole command: reads the arguments, does what they say, and tells how it came out.
@@ -65,6 +68,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Replay(arguments) => replay::replay(arguments, &mut output),
         Verb::Run(arguments) => run::run(arguments, &mut output),
         Verb::Check(arguments) => check::check(arguments, &mut output),
+        Verb::Completions(arguments) => Ok(completions::completions(arguments, &mut output)),
     };
     let written = output.finish();
     let exit = result.and_then(|exit| written.map(|()| exit)).unwrap_or_else(|mistake| {

@@ -64,8 +64,9 @@
 //!     partitions: Amount::exactly(1),
 //!     ..FaultModel::calm()
 //! };
-//! // Nobody fails, so nobody recovers.
-//! Harness::adapter::<MyRaft>().seeds(0..16).faults(model).allow_idle("Recovery").run();
+//! // Nobody fails, so nobody recovers; and the members stay.
+//! let harness = Harness::adapter::<MyRaft>().seeds(0..16).faults(model);
+//! harness.allow_idle("Recovery").allow_idle("ConfigurationSafety").run();
 //! ```
 //!
 //! # A promise of your own

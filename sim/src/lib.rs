@@ -34,6 +34,7 @@ pub mod chance;
 pub mod network;
 pub mod disk;
 pub mod clock;
+pub mod members;
 pub mod audit;
 pub mod kv;
 pub mod client;

@@ -148,8 +148,8 @@ impl SavedRun {
     }
 }
 
-/// The most servers of a cluster that a file may ask for.
-const MOST_VOTERS: u64 = 100;
+/// The most servers of a kind that a file may ask for.
+const MOST_SERVERS: u64 = 100;
 /// The most clients, and the most faults of a kind, that a file may ask for.
 const MOST_OF_A_KIND: u64 = 1_000_000;
 /// The longest election timeout that a file may ask for: far more than any run lasts.
@@ -162,7 +162,9 @@ fn unrunnable(option: &'static str, problem: &str) -> Unrunnable {
 }
 
 fn validate_tank(tank: &TankOptions) -> Result<(), Unrunnable> {
-    within("tank.voters", tank.voters, 1, MOST_VOTERS)?;
+    within("tank.voters", tank.voters, 1, MOST_SERVERS)?;
+    within("tank.learners", tank.learners, 0, MOST_SERVERS)?;
+    within("tank.spares", tank.spares, 0, MOST_SERVERS)?;
     within("tank.raft.election_timeout_ticks", tank.raft.election_timeout_ticks, 1, MOST_TICKS)?;
     if tank.tick == Span::ZERO {
         return Err(unrunnable("tank.tick", "is zero; expected a length of time, such as \"10ms\""));
@@ -180,8 +182,17 @@ fn validate_tank(tank: &TankOptions) -> Result<(), Unrunnable> {
 }
 
 fn validate_faults(faults: &Budget) -> Result<(), Unrunnable> {
-    let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds } =
-        *faults;
+    let Budget {
+        events: _,
+        crashes,
+        power_losses,
+        partitions,
+        one_way_cuts,
+        pauses,
+        transfers,
+        holds,
+        changes,
+    } = *faults;
     let counts = [
         ("faults.crashes", crashes),
         ("faults.power_losses", power_losses),
@@ -190,6 +201,7 @@ fn validate_faults(faults: &Budget) -> Result<(), Unrunnable> {
         ("faults.pauses", pauses),
         ("faults.transfers", transfers),
         ("faults.holds", holds),
+        ("faults.changes", changes),
     ];
     counts.into_iter().try_for_each(|(name, count)| within(name, count, 0, MOST_OF_A_KIND))
 }

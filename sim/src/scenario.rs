@@ -38,6 +38,8 @@
 //!   they were sent; `nth` picks one. What they bring about is not among them, so a conversation takes several steps.
 //! - No time passes in a step, except in `run_for` and `run_until`. Disks answer at once, within the step; after `slow`
 //!   they take as long as it says for each request, and making something durable takes two, a write and a sync.
+//! - A cluster may have `learners` and `spares` beside its `voters`: servers that get the log and have no vote, and servers
+//!   that wait to be added. `change` changes who is what; who was removed goes on running.
 //! - `settle` delivers everything, and all that comes of it. `run_for("0s")` does nothing.
 //! - A client has one request open. The next `put` gives up the one before, whose outcome stays unknown.
 //! - A step that would have no effect (a `heal` with nothing cut, a message that cannot arrive, a wait for what holds
@@ -64,9 +66,9 @@ use wavetank_process::SnapshotOptions;
 pub use crate::mistake::Mistake;
 pub use condition::Condition;
 pub use given::Given;
-pub use names::{ClientName, Fate, Kind, Messages, Party, RoleName, Server};
+pub use names::{ClientName, Fate, Kind, Messages, Party, RoleName, Server, TransitionName};
 pub use play::{Outcome, play, play_claiming, play_negated};
-pub use step::{Call, Step};
+pub use step::{Call, Change, Step};
 
 use crate::{mistake::Place, network::NetworkOptions, tank::TankOptions, time::Span};
 
@@ -95,8 +97,12 @@ struct Scripted {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cluster {
-    /// How many servers there are, from 1 to 9.
+    /// How many servers vote when it begins: n1 and up. There are 9 servers at most.
     pub voters: u64,
+    /// How many more are learners when it begins.
+    pub learners: u64,
+    /// How many more there are that wait to be added.
+    pub spares: u64,
     /// How many clients there are, up to 9.
     pub clients: u64,
     /// Whether an election begins with a survey.
@@ -126,6 +132,8 @@ impl Default for Cluster {
         let tank = TankOptions::default();
         Self {
             voters: tank.voters,
+            learners: tank.learners,
+            spares: tank.spares,
             clients: 1,
             pre_vote: tank.raft.pre_vote,
             check_quorum: tank.raft.check_quorum,

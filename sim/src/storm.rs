@@ -8,6 +8,7 @@
 
 mod partition;
 mod held;
+mod members;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -63,6 +64,8 @@ pub struct Budget {
     pub transfers: u64,
     /// How often messages of one kind are kept back until somebody else leads.
     pub holds: u64,
+    /// How often an operator asks for a change of members.
+    pub changes: u64,
 }
 
 /// A kind of fault.
@@ -82,6 +85,8 @@ pub enum FaultKind {
     Transfer,
     /// Messages of one kind are kept back.
     Hold,
+    /// The members change.
+    Change,
 }
 
 impl FaultKind {
@@ -95,6 +100,7 @@ impl FaultKind {
             Self::Pause => "pause",
             Self::Transfer => "transfer",
             Self::Hold => "hold",
+            Self::Change => "change",
         }
     }
 }
@@ -108,6 +114,8 @@ enum Phase {
     UnsyncedWrite,
     /// A leader has just been elected and has just begun to replicate; it strikes there.
     FreshLeader,
+    /// A leader is in a joint configuration; it strikes there, or at another member.
+    Joint,
 }
 
 /// A fault that has its place in the run.
@@ -138,6 +146,8 @@ enum Ending {
         messages: Vec<MessageId>,
         elections: u64,
     },
+    /// A joint configuration has lasted long enough.
+    LeaveJoint,
 }
 
 /// The faults of one run.
@@ -169,6 +179,7 @@ impl Storm {
             (FaultKind::Pause, budget.pauses),
             (FaultKind::Transfer, budget.transfers),
             (FaultKind::Hold, budget.holds),
+            (FaultKind::Change, budget.changes),
         ];
         let mut planned = Vec::new();
         let mut counters = BTreeMap::new();
@@ -183,6 +194,9 @@ impl Storm {
                     (FaultKind::Crash | FaultKind::Partition | FaultKind::Pause, 3) => Phase::FreshLeader,
                     _ => Phase::Any,
                 };
+                let waits =
+                    0 < budget.changes && door.chance(Site::of(labels::FAULT_CHANGE, kind as u64), 1, 4);
+                let phase = if waits && kind != FaultKind::Change { Phase::Joint } else { phase };
                 planned.push(Planned { kind, event, phase });
             }
         }
@@ -278,6 +292,15 @@ impl Storm {
                 (0..tank.cluster().len()).find(|&m| up(tank, m) && 0 < tank.unsynced_bytes(m))
             }
             Phase::FreshLeader => tank.leader().filter(|_| 0 < self.fresh_for),
+            Phase::Joint => {
+                let leader = tank.leader().filter(|&leader| tank.cluster()[leader].members().is_joint())?;
+                let machines = tank.cluster().len() as u64;
+                let site = Site::global(labels::FAULT_VICTIM);
+                if tank.door().chance(site, 1, 2) {
+                    return Some(leader);
+                }
+                usize::try_from(tank.door().choose(site, machines)).ok()
+            }
         }
     }
 
@@ -305,6 +328,7 @@ impl Storm {
             }),
             FaultKind::Transfer => self.strike_transfer(victim, tank),
             FaultKind::Hold => self.strike_hold(victim, tank),
+            FaultKind::Change => self.strike_change(tank),
         }
         .is_some();
         self.counter(kind).fired += u64::from(struck);
@@ -386,6 +410,7 @@ impl Storm {
                 self.counter(kind).effective += u64::from(cut_before < cut);
             }
             Ending::Release { messages, elections } => self.release(&messages, elections, tank),
+            Ending::LeaveJoint => self.leave_joint(tank),
         }
     }
 
@@ -393,6 +418,9 @@ impl Storm {
     pub fn counters<W: Workload>(&self, tank: &Tank<W>) -> BTreeMap<String, FaultCounters> {
         let mut counters: BTreeMap<String, FaultCounters> =
             self.counters.iter().map(|(name, counters)| ((*name).to_owned(), *counters)).collect();
+        if let Some(change) = counters.get_mut(FaultKind::Change.name()) {
+            change.effective += tank.tally().changes;
+        }
         let options = &tank.options().network;
         let network = tank.network().counters();
         let noticed = tank.noticed();

@@ -61,10 +61,23 @@ pub fn budgets(model: &FaultModel) -> impl Strategy<Value = Budget> + use<> {
         amount(&model.pauses),
         amount(&model.transfers),
         amount(&model.holds),
+        amount(&model.changes),
     );
-    amounts.prop_map(|(events, crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds)| {
-        Budget { events, crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds }
-    })
+    amounts.prop_map(
+        |(events, crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds, changes)| {
+            Budget {
+                events,
+                crashes,
+                power_losses,
+                partitions,
+                one_way_cuts,
+                pauses,
+                transfers,
+                holds,
+                changes,
+            }
+        },
+    )
 }
 
 /// Clusters, with the weather on their network and the habits of their disks and clients.
@@ -73,14 +86,18 @@ pub fn budgets(model: &FaultModel) -> impl Strategy<Value = Budget> + use<> {
 /// When the model is not [valid](FaultModel::validate).
 pub fn tank_options(model: &FaultModel) -> impl Strategy<Value = TankOptions> + use<> {
     assert_valid(model);
-    let voters = select(model.voters.clone());
+    let changes = 0 < *model.changes.range().end();
+    let spares = if changes { model.spares.clone() } else { vec![0] };
+    let voters = (select(model.voters.clone()), select(spares));
     let drifts = amount(&model.drift_ppm);
     let parts = (raft_options(model), network_options(model), disk_options(model), clients(model));
-    (voters, drifts, parts).prop_flat_map(|(voters, drift, (raft, network, disk, clients))| {
+    (voters, drifts, parts).prop_flat_map(|((voters, spares), drift, (raft, network, disk, clients))| {
         let most = i64::try_from(drift).unwrap_or(0);
-        let servers = usize::try_from(voters).unwrap_or(1);
+        let servers = usize::try_from(voters + spares).unwrap_or(1);
         vec(-most..=most, servers).prop_map(move |drift_ppm| TankOptions {
             voters,
+            learners: 0,
+            spares,
             raft: raft.clone(),
             tick: Span::from_millis(10),
             drift_ppm,

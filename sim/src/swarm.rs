@@ -70,6 +70,8 @@ enum Feature {
     Snapshots,
     KeptEntries,
     ChunkBytes,
+    Changes,
+    Spares,
 }
 
 struct Draw<'a>(&'a mut Door);
@@ -124,13 +126,17 @@ impl RunOptions {
     pub fn draw_from(model: &FaultModel, program: &str, door: &mut Door) -> Self {
         let draw = &mut Draw(door);
         let voters = draw.pick(Feature::Voters, &model.voters);
+        let changes = draw.amount(Feature::Changes, &model.changes);
+        let spares = if changes == 0 { 0 } else { draw.pick(Feature::Spares, &model.spares) };
         Self {
             programs: vec![program.to_owned()],
             tank: TankOptions {
                 voters,
+                learners: 0,
+                spares,
                 raft: raft(model, draw),
                 tick: Span::from_millis(10),
-                drift_ppm: drift(model, draw, voters),
+                drift_ppm: drift(model, draw, voters + spares),
                 network: network(model, draw),
                 disk: DiskOptions {
                     latency_min: Span::ZERO,
@@ -151,6 +157,7 @@ impl RunOptions {
                 pauses: draw.amount(Feature::Pauses, &model.pauses),
                 transfers: draw.amount(Feature::Transfers, &model.transfers),
                 holds: draw.amount(Feature::Holds, &model.holds),
+                changes,
             },
         }
     }
@@ -179,9 +186,9 @@ fn snapshots(model: &FaultModel, draw: &mut Draw<'_>) -> SnapshotOptions {
     }
 }
 
-fn drift(model: &FaultModel, draw: &mut Draw<'_>, voters: u64) -> Vec<i64> {
+fn drift(model: &FaultModel, draw: &mut Draw<'_>, servers: u64) -> Vec<i64> {
     let most = draw.amount(Feature::Drift, &model.drift_ppm);
-    (0..voters)
+    (0..servers)
         .map(|machine| {
             let drift = draw.range_of(Feature::Drift, FIRST + machine, 0, 2 * most);
             i64::try_from(drift).unwrap_or(0) - i64::try_from(most).unwrap_or(0)
@@ -258,8 +265,10 @@ mod tests {
                 pauses,
                 transfers,
                 holds,
+                changes,
             } = run.faults;
-            assert_eq!([crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds], [0; 7]);
+            let faults = [crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds, changes];
+            assert_eq!((faults, run.tank.spares), ([0; 8], 0));
             let NetworkOptions { tail_permille, loss_permille, duplicate_permille, capacity, .. } =
                 run.tank.network;
             assert_eq!((tail_permille, loss_permille, duplicate_permille, capacity), (0, 0, 0, None));

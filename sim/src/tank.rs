@@ -17,7 +17,9 @@ use bytes::Bytes;
 use linearizability::{Budget, History, Online, Progress};
 use serde::{Deserialize, Serialize};
 use wavetank_process::{
-    Description, Input, Outcome, Output, RaftOptions, RequestId, Role, disk::FileName, raft_core::NodeId,
+    Description, Input, Outcome, Output, RaftOptions, RequestId, Role,
+    disk::FileName,
+    raft_core::{LogIndex, NodeId},
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -26,6 +28,7 @@ use crate::{
     checks::{Check, CheckCounters, Fact, Judge, Violation, Watched},
     client::{ClientOptions, KvWorkload, Workload},
     disk::DiskOptions,
+    members::Members,
     network::{Delivery, DropReason, Endpoint, MessageId, Network, NetworkCounters, NetworkOptions, Sent},
     program::Program,
     queue::{Queue, Scheduled},
@@ -41,8 +44,12 @@ pub use mail::Unmoved;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TankOptions {
-    /// How many servers there are, n1 and up. All of them vote.
+    /// How many servers vote when the cluster begins, n1 and up.
     pub voters: u64,
+    /// How many more get its log, and have no vote.
+    pub learners: u64,
+    /// How many more there are that wait to be added.
+    pub spares: u64,
     /// The settings of their Raft.
     pub raft: RaftOptions,
     /// What a tick is worth on their clocks.
@@ -62,6 +69,8 @@ impl Default for TankOptions {
     fn default() -> Self {
         Self {
             voters: 3,
+            learners: 0,
+            spares: 0,
             raft: RaftOptions::default(),
             tick: Span::from_millis(10),
             drift_ppm: Vec::new(),
@@ -76,6 +85,21 @@ impl TankOptions {
     /// The longest time a follower waits for a leader before it stands for election: 2T - 1 ticks.
     pub fn longest_election_timeout(&self) -> Span {
         self.tick * (2 * self.raft.election_timeout_ticks)
+    }
+
+    /// How many servers there are.
+    pub fn servers(&self) -> u64 {
+        self.voters.saturating_add(self.learners).saturating_add(self.spares)
+    }
+
+    /// Who votes when the cluster begins.
+    fn voter_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (1..=self.voters).filter_map(NodeId::new)
+    }
+
+    /// Who learns when the cluster begins.
+    fn learner_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (self.voters + 1..=self.voters + self.learners).filter_map(NodeId::new)
     }
 }
 
@@ -111,6 +135,17 @@ pub struct Post {
     pub description: Option<Description>,
 }
 
+impl Post {
+    /// What it is called: a message between servers by the paper's name, or `?` if its sender cannot say.
+    pub fn kind(&self) -> &'static str {
+        match &self.parcel {
+            Parcel::Peer(_) => self.description.as_ref().map_or("?", |description| description.kind),
+            Parcel::Request { .. } => "Request",
+            Parcel::Reply { .. } => "Reply",
+        }
+    }
+}
+
 /// More events than this at one moment mean that time has stopped.
 const LIVELOCK_EVENTS: u64 = 100_000;
 
@@ -126,6 +161,8 @@ pub struct Tank<W: Workload = KvWorkload> {
     machines: Vec<Machine>,
     /// The same machines, as the checks see them.
     cluster: Vec<Watched>,
+    /// Who belonged to the cluster when it began.
+    founding: Arc<Members>,
     judge: Judge,
     workload: W,
     clients: Vec<client_port::Port<W>>,
@@ -144,6 +181,8 @@ pub struct Tank<W: Workload = KvWorkload> {
     outputs: Vec<Output>,
     /// Why the process that was last asked something by its operator refused it.
     refusal: Option<String>,
+    /// Up to where the changes of members are counted.
+    changes_counted: LogIndex,
 }
 
 /// What a run has seen, beyond its faults.
@@ -151,6 +190,8 @@ pub struct Tank<W: Workload = KvWorkload> {
 pub struct Tally {
     /// Elections won.
     pub elections: u64,
+    /// Changes of members that came into force anywhere. The end of a joint configuration is none.
+    pub changes: u64,
     /// Crashes that lost bytes a process had written.
     pub lossy_crashes: u64,
     /// Messages that a process refused as impossible.
@@ -171,7 +212,7 @@ impl<W: Workload> std::fmt::Debug for Tank<W> {
 }
 
 impl Tank {
-    /// A tank whose clients use the key-value store; otherwise as [`of`](Tank::of).
+    /// A tank whose clients use the key-value store; and whose disks are empty; otherwise as [`of`](Tank::of).
     ///
     /// # Panics
     /// When there is no program, or no voter.
@@ -182,22 +223,7 @@ impl Tank {
         door: Door,
         trace: Trace,
     ) -> Self {
-        Self::of(KvWorkload::default(), options, programs, checks, door, trace)
-    }
-
-    /// The same, with files on the disks: of each machine in turn, by name. What they promise counts as durable.
-    ///
-    /// # Panics
-    /// When there is no program, or no voter.
-    pub fn with_files(
-        options: TankOptions,
-        files: &[BTreeMap<FileName, Vec<u8>>],
-        programs: &[Arc<dyn Program>],
-        checks: Vec<Box<dyn Check>>,
-        door: Door,
-        trace: Trace,
-    ) -> Self {
-        Self::build(KvWorkload::default(), options, files, programs, checks, door, trace)
+        Self::of(KvWorkload::default(), options, &[], programs, checks, door, trace)
     }
 }
 
@@ -205,20 +231,11 @@ impl<W: Workload> Tank<W> {
     /// A tank whose machines have just been switched on. The programs are given out in turn: one program runs
     /// everywhere, two alternate. Their state machine must understand what this workload asks for.
     ///
+    /// `files` are on the disks already: of each machine in turn, by name. What they promise counts as durable.
+    ///
     /// # Panics
     /// When there is no program, or no voter.
     pub fn of(
-        workload: W,
-        options: TankOptions,
-        programs: &[Arc<dyn Program>],
-        checks: Vec<Box<dyn Check>>,
-        door: Door,
-        trace: Trace,
-    ) -> Self {
-        Self::build(workload, options, &[], programs, checks, door, trace)
-    }
-
-    fn build(
         workload: W,
         options: TankOptions,
         files: &[BTreeMap<FileName, Vec<u8>>],
@@ -228,14 +245,16 @@ impl<W: Workload> Tank<W> {
         trace: Trace,
     ) -> Self {
         assert!(!programs.is_empty() && 0 < options.voters, "a tank needs a program and a machine to run it");
-        let ids = (1..=options.voters).filter_map(NodeId::new).collect::<Vec<_>>();
+        let ids = (1..=options.servers()).filter_map(NodeId::new).collect::<Vec<_>>();
+        let founding = Arc::new(Members::founding(options.voter_ids(), options.learner_ids()));
         let machine = |(position, &id): (usize, &NodeId)| {
             let drift = options.drift_ppm.get(position).copied().unwrap_or(0);
             Machine::new(id, Arc::clone(&programs[position % programs.len()]), &options, drift)
         };
         let machines = ids.iter().enumerate().map(machine).collect::<Vec<_>>();
         let mut tank = Self {
-            cluster: machines.iter().map(Machine::watched).collect(),
+            cluster: machines.iter().map(|machine| machine.watched(&founding)).collect(),
+            founding,
             machines,
             network: Network::new(options.network.clone()),
             noticed: NetworkCounters::default(),
@@ -256,6 +275,7 @@ impl<W: Workload> Tank<W> {
             branches: BTreeMap::new(),
             outputs: Vec::new(),
             refusal: None,
+            changes_counted: LogIndex(0),
             options,
         };
         for (machine, files) in files.iter().enumerate() {
@@ -515,12 +535,6 @@ impl<W: Workload> Tank<W> {
             Parcel::Reply { id, outcome } => client_port::render_reply::<W>(*id, outcome),
         };
         format!("{from} {arrow} {to}  {what}")
-    }
-
-    /// The kind of a message between servers, by the paper's names.
-    pub fn kind(&self, from: Endpoint, post: &Post) -> Option<&'static str> {
-        let (Endpoint::Server(id), Parcel::Peer(bytes)) = (from, &post.parcel) else { return None };
-        self.machines[self.position(id)].program().describe(bytes).map(|message| message.kind)
     }
 
     fn position(&self, id: NodeId) -> usize {

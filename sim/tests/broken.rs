@@ -30,9 +30,11 @@ use wavetank::{
     audit::LogAudit,
     checks,
     explore::explore_program,
-    kv::Kv,
+    kv::{Kv, KvSpecification},
+    linearizability::{self, Budget, Ending, Precision, check},
     program::{self, Program},
     run::{Keep, Verdict, run_seed},
+    trace::Trace,
 };
 use wavetank_process::{LogStore, StateMachine, WalStore};
 use wavetank_raft_core::RaftCore;
@@ -78,7 +80,7 @@ broken_variants! {
     a_store_that_never_syncs_violates_commit_durability:
         store::<stores::NeverSyncs<stores::Everything>>() => alone "CommitDurability" within 3;
     a_store_that_forgets_votes_violates_votes:
-        store::<stores::ForgetsVotes>() => alone "Votes" within 15;
+        store::<stores::Twisted<stores::ForgetsVotes>>() => alone "Votes" within 15;
     voting_for_everybody_violates_votes:
         adapter::<messages::VotesForEverybody>() => first "Votes" within 15;
     forgetting_the_vote_at_a_restart_violates_recovery:
@@ -96,11 +98,11 @@ broken_variants! {
     answering_in_a_term_of_ones_own_making_violates_term_origin:
         adapter::<messages::RaisesTerms>() => first "TermOrigin" within 8;
     rewriting_entries_as_a_leader_violates_leader_append_only:
-        store::<stores::RewritesTheLast>() => alone "LeaderAppendOnly" within 3;
+        store::<stores::Twisted<stores::RewritesTheLast>>() => alone "LeaderAppendOnly" within 3;
     counting_copies_of_entries_of_any_term_violates_commit_term:
         adapter::<adapters::CommitsAnyTerm>() => alone "CommitTerm" within 60;
     replacing_what_is_committed_violates_monotonic:
-        store::<stores::RewritesTheCommitted>() => first "Monotonic" within 3;
+        store::<stores::Twisted<stores::RewritesTheCommitted>>() => first "Monotonic" within 3;
     applying_what_is_only_appended_violates_monotonic:
         adapter::<adapters::AppliesOnAppend>() => first "Monotonic" within 3;
     changing_entries_on_their_way_violates_log_matching:
@@ -111,16 +113,24 @@ broken_variants! {
         adapter::<messages::CountsWhatWasSent>() => first "CommitDurability" within 8;
     taking_rejections_for_matches_violates_commit_durability:
         adapter::<messages::TakesRejectionsForMatches>() => first "CommitDurability" within 8;
+    passing_over_changes_of_members_violates_configuration_safety:
+        adapter::<adapters::PassesOverChanges>() => first "ConfigurationSafety" within 15;
+    counting_copies_by_former_members_violates_commit_durability:
+        adapter::<adapters::PassesOverChanges>() => alone "CommitDurability" within 15;
+    counting_votes_by_former_members_violates_election_quorum:
+        adapter::<adapters::PassesOverChanges>() => alone "ElectionQuorum" within 30;
+    never_leaving_a_joint_configuration_violates_liveness:
+        adapter::<adapters::StaysJoint>() => first "Liveness" within 30;
     a_machine_with_local_state_violates_state_machine_safety:
-        machine::<machines::CountsQueries>() => first "StateMachineSafety" within 3;
+        machine::<machines::Twisted<machines::CountsQueries>>() => first "StateMachineSafety" within 3;
     naming_snapshots_before_they_are_durable_violates_snapshot_durability:
         store::<stores::NeverSyncs<stores::SnapshotsOnly>>() => first "SnapshotDurability" within 8;
     a_snapshot_that_lacks_the_last_entry_violates_state_machine_safety:
-        machine::<machines::SnapshotsLag>() => first "StateMachineSafety" within 8;
+        machine::<machines::Twisted<machines::SnapshotsLag>>() => first "StateMachineSafety" within 8;
     a_restore_that_forgets_sessions_violates_state_machine_safety:
-        machine::<machines::RestoresWithoutSessions>() => first "StateMachineSafety" within 8;
+        machine::<machines::Twisted<machines::RestoresWithoutSessions>>() => first "StateMachineSafety" within 8;
     applying_a_retry_twice_violates_linearizability:
-        machine::<machines::ForgetsSessions>() => first "Linearizability" within 15;
+        machine::<machines::Twisted<machines::ForgetsSessions>>() => first "Linearizability" within 15;
     reading_without_a_quorum_violates_linearizability:
         adapter::<adapters::ReadsLocally>() => first "Linearizability" within 15;
     acknowledging_on_append_violates_linearizability:
@@ -136,7 +146,39 @@ broken_variants! {
     timers_without_end_are_a_livelock:
         adapter::<adapters::NeverRests>() => first "Livelock" within 3;
     giving_up_on_a_sound_disk_is_reported:
-        store::<stores::GivesUp>() => first "Halt" within 3;
+        store::<stores::Twisted<stores::GivesUp>>() => first "Halt" within 3;
+}
+
+/// The answer that no order explains is the last thing that happens: neither the tank nor the judge goes on.
+#[test]
+fn a_stale_read_ends_the_run_at_the_event_at_which_it_returned() {
+    let program = adapter::<adapters::ReadsLocally>();
+    let mut stale_reads = 0;
+    for seed in 0..15 {
+        let mut tank = hunt::storm(&program, Vec::new(), Trace::kept(), seed);
+        let Some(violation) = tank.violation().cloned() else { continue };
+        assert_eq!(violation.check, "Linearizability", "seed {seed}");
+        let last = tank.history().events().last().expect("an answer was wrong");
+        let read = tank.history().operation(last.operation).expect("an event is about an operation");
+        let Ending::Completed { event, at_ns, output } = &read.ending else {
+            panic!("seed {seed}: {read:?} is no answer");
+        };
+        // What sees the whole history at once finds nothing wrong before this answer.
+        let report = check(&KvSpecification::default(), tank.history(), Budget::default());
+        let linearizability::Verdict::Violation(found) = report.verdict else {
+            panic!("seed {seed}: {}", report.verdict)
+        };
+        assert_eq!((found.first_bad, found.precision), (*event, Precision::Exact), "seed {seed}");
+        // The event of the tank is the one in which this client got it.
+        assert_eq!((violation.event, *at_ns), (tank.events(), tank.now().0), "seed {seed}");
+        let line = tank.trace().lines().iter().find(|line| line.event == violation.event);
+        let heard = line.expect("the answer is in the trace").text.clone();
+        assert!(heard.contains(&format!("→ c{}  #", read.client.0)), "seed {seed}: {heard}");
+        assert!(heard.ends_with(&output.to_string()), "seed {seed}: {heard} is not {output}");
+        stale_reads += u64::from(read.input.is_read());
+        assert!(!tank.step(), "seed {seed}: it goes on");
+    }
+    assert!(3 < stale_reads, "{stale_reads} stale reads are too few");
 }
 
 #[test]

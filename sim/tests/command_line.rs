@@ -452,3 +452,13 @@ fn a_reader_that_goes_away_is_no_reason_to_complain() {
     let output = replay.wait_with_output().expect("the command ends");
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
+
+#[test]
+fn shells_are_told_what_can_be_completed() {
+    for (shell, says) in
+        [("bash", "complete -F _wavetank"), ("zsh", "#compdef wavetank"), ("fish", "-c wavetank")]
+    {
+        wavetank(&["completions", shell]).exited(0).says(says).says("check-determinism");
+    }
+    wavetank(&["completions", "abacus"]).exited(2).complains("[possible values: bash");
+}

@@ -12,7 +12,7 @@ use wavetank::{
 };
 
 /// How many seeds of each implementation.
-const SEEDS: u64 = 6;
+const SEEDS: u64 = 10;
 
 const FILE: &str = "tests/golden/hashes.txt";
 

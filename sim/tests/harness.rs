@@ -13,7 +13,10 @@ use std::{
 use wavetank::{
     audit::Auditor,
     harness::{Failure, Harness, TraceFile},
-    process::{Boot, Context, Description, Input, LocalTime, Observation, Process, raft_core::LogSlice},
+    process::{
+        Boot, Context, Description, Input, LocalTime, Observation, Process,
+        raft_core::{Configuration, LogSlice},
+    },
     program::{self, Program},
     run::Verdict,
     swarm::{Amount, FaultModel},
@@ -99,6 +102,10 @@ impl Process for FaultyProcess {
     fn log(&self) -> Option<LogSlice> {
         self.sound.log()
     }
+
+    fn configuration(&self) -> Option<Configuration> {
+        self.sound.configuration()
+    }
 }
 
 /// Short histories of three servers.
@@ -109,6 +116,7 @@ fn harness(wrong: Wrong) -> Harness {
         storm_events: 1_500..=2_000,
         power_losses: Amount::Within(1..=2),
         partitions: Amount::exactly(1),
+        changes: Amount::exactly(3),
         ..FaultModel::calm()
     };
     let harness = Harness::program(Arc::new(Faulty { sound: program::replica::<RaftCore>(), wrong }));
@@ -145,7 +153,7 @@ fn a_violation_says_what_where_and_what_next() {
             "60 inputs are too many",
             "\nafter event ",
             "3 servers",
-            "partitions 1, messages lost 10‰",
+            "partitions 1, changes of members 3, messages lost 10‰",
             "lines of its trace:\n",
             "\nthe test       sim/tests/harness.rs:",
             "\nwhole trace    ",

@@ -22,24 +22,30 @@ const HISTORY: &str = r#"{"event":"invoke","op":1,"client":1,"time_ns":1,"input"
 {"event":"complete","op":3,"time_ns":5,"output":{"value":null}}
 "#;
 
-/// Moves a pointer over every bar, and writes down what shows.
+/// Moves a pointer over every bar, and writes down what shows: whether the bar can be reached and has room for its text,
+/// what is told about it, and what fades meanwhile.
 const PROBE: &str = r#"<script>
-const report = [];
+const chosen = document.querySelector(".chosen");
+const lanes = document.querySelector(".lanes").getBoundingClientRect();
+const sight = chosen && chosen.querySelector(".bar").getBoundingClientRect();
+const seen = sight && lanes.left <= sight.left && sight.right <= lanes.right ? "in sight" : "out of sight";
+const report = ["chosen|" + (chosen ? chosen.id : "none") + "|" + seen];
 for (const operation of document.querySelectorAll(".operation")) {
   const bar = operation.querySelector(".bar");
   const box = bar.getBoundingClientRect();
   const hit = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
   operation.dispatchEvent(new MouseEvent("mouseenter"));
+  const room = bar.getBBox().width - operation.querySelector("text").getBBox().width;
   report.push([
     operation.id,
     hit && operation.contains(hit) ? "reachable" : "hidden",
+    7 < room ? "legible" : "cut",
     operation.classList.contains("in-core") ? "core" : "other",
     getComputedStyle(bar).fill,
     document.getElementById("detail").textContent.split("\n")[0],
+    "fades " + Array.from(document.querySelectorAll(".faded"), faded => faded.id).join(),
   ].join("|"));
 }
-const chosen = document.querySelector(".chosen");
-report.push("chosen|" + (chosen ? chosen.id : "none"));
 const probe = document.createElement("pre");
 probe.id = "probe";
 probe.textContent = "PROBE\n" + report.join("\n") + "\nEND";
@@ -96,16 +102,18 @@ fn a_browser_shows_every_operation_and_what_is_known_about_it() {
     assert_eq!(check.code(), Some(1), "the history has a violation");
     let text = fs::read_to_string(&page).expect("the page was written");
     fs::write(&page, text.replace("</body>", PROBE)).expect("the page can be written");
-    let address = format!("file://{}#op-2", page.display());
-    let dom = rendered(browser, &address);
-    // The script that looks is part of the page as well; what it found stands last.
-    let found = dom.rsplit_once("PROBE\n").and_then(|(_, rest)| rest.split_once("\nEND"));
-    let found: Vec<_> = found.unwrap_or_else(|| panic!("{dom}")).0.lines().collect();
     let expected = [
-        "op-1|reachable|core|rgb(247, 201, 197)|op 1, client 1: put x=&lt;1&gt;",
-        "op-2|reachable|other|rgb(238, 240, 243)|op 2, client 3: put y=2",
-        "op-3|reachable|core|rgb(247, 201, 197)|op 3, client 2: get x",
-        "chosen|op-2",
+        "op-1|reachable|legible|core|rgb(247, 201, 197)|op 1, client 1: put x=&lt;1&gt;|fades op-2",
+        "op-2|reachable|legible|other|rgb(238, 240, 243)|op 2, client 3: put y=2|fades op-1,op-3",
+        "op-3|reachable|legible|core|rgb(179, 38, 30)|op 3, client 2: get x|fades op-2",
     ];
-    assert_eq!(found, expected, "{dom}");
+    // Unless another one is named, the answer that is wrong is what one sees first.
+    for (fragment, chosen) in [("", "op-3"), ("#op-2", "op-2")] {
+        let dom = rendered(browser, &format!("file://{}{fragment}", page.display()));
+        // The script that looks is part of the page as well; what it found stands last.
+        let found = dom.rsplit_once("PROBE\n").and_then(|(_, rest)| rest.split_once("\nEND"));
+        let found: Vec<_> = found.unwrap_or_else(|| panic!("{dom}")).0.lines().collect();
+        assert_eq!(found[0], format!("chosen|{chosen}|in sight"), "{dom}");
+        assert_eq!(found[1..], expected, "{dom}");
+    }
 }

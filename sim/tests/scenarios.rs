@@ -19,7 +19,7 @@ fn scenarios() -> Vec<Scenario> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "ron"))
         .collect::<Vec<_>>();
     paths.sort();
-    assert!(29 <= paths.len(), "{} scenarios", paths.len());
+    assert!(42 <= paths.len(), "{} scenarios", paths.len());
     paths.iter().map(|path| scenario::load(path).unwrap_or_else(|mistake| panic!("{mistake}"))).collect()
 }
 
@@ -68,6 +68,10 @@ fn the_contrary_of_every_claim_fails() {
 fn near_misses(claim: &Condition) -> Vec<Condition> {
     use Condition as C;
     let beside = |number: &u64| number + 1;
+    let others = |servers: &[Server]| match servers {
+        [] => vec![Server::Number(1)],
+        [_, rest @ ..] => rest.to_vec(),
+    };
     let longer = |terms: &[u64]| [terms, &[99]].concat();
     let other_role = |role: &RoleName| match role {
         RoleName::Follower => RoleName::Leader,
@@ -85,6 +89,12 @@ fn near_misses(claim: &Condition) -> Vec<Condition> {
         C::CommitAtLeast(server, _) => vec![C::CommitAtLeast(*server, u64::MAX)],
         C::Log(server, terms) => vec![C::Log(*server, longer(terms)), C::Log(*server, vec![98])],
         C::DurableLog(server, terms) => vec![C::DurableLog(*server, longer(terms))],
+        C::Voters(server, voters) => vec![C::Voters(*server, others(voters))],
+        C::Outgoing(server, voters) => vec![C::Outgoing(*server, others(voters))],
+        C::Learners(server, learners) => vec![C::Learners(*server, others(learners))],
+        C::ToLearn(server, learners) => vec![C::ToLearn(*server, others(learners))],
+        C::Joint(server) => vec![C::Outgoing(*server, Vec::new()), contrary()],
+        C::Refuses(server, reason) => vec![C::Refuses(*server, format!("{reason}!"))],
         C::Leader(server) => vec![C::Leader(other(*server)), C::NoLeader],
         C::Answer(client, words) => vec![C::Answer(*client, format!("{words}!")), C::Waiting(*client)],
         C::Waiting(client) => vec![C::Unknown(*client), C::Refused(*client)],
@@ -123,10 +133,16 @@ fn claims_that_are_not_quite_right_fail() {
 
 /// The scenarios that another implementation plays otherwise, and rightly so.
 #[cfg(feature = "raft-rs")]
-const OTHERWISE: [(&str, &str); 1] = [(
-    "a_commit_index_may_be_forgotten",
-    "it writes its commit index with whatever else it writes, and so keeps it",
-)];
+const OTHERWISE: [(&str, &str); 2] = [
+    (
+        "a_change_known_to_be_committed_on_the_shorter_log_only_stops_the_cluster",
+        "who refuses a vote tells what it knows to be committed, so n2 learns that it may decide alone",
+    ),
+    (
+        "a_commit_index_may_be_forgotten",
+        "it writes its commit index with whatever else it writes, and so keeps it",
+    ),
+];
 
 /// The claims are about Raft, not about one implementation of it.
 #[cfg(feature = "raft-rs")]

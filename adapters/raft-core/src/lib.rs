@@ -4,6 +4,7 @@
 //! inside leave at that moment and not before.
 
 mod entry;
+mod members;
 mod message;
 mod observation;
 mod render;
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use raft_core::{
-    CampaignError, Configuration, EntryId, Envelope, LogIndex, LogSlice, Message, NodeId, ProposeError, Raft,
+    CampaignError, ConfChange, Configuration, EntryId, Envelope, LogIndex, LogSlice, Message, NodeId, Raft,
     ReadError, ReadId, ReadState, SnapshotMeta, SnapshotOutcome, Ticks, TransferError, Write,
 };
 use wavetank_process::{
@@ -74,16 +75,15 @@ impl Adapter for RaftCore {
     }
 
     fn propose(&mut self, command: Bytes) -> Result<(), Refusal> {
-        match self.raft.propose(command) {
-            Ok(_) => Ok(()),
-            Err(ProposeError::NotLeader { leader }) => Err(Refusal::NotLeader { leader }),
-            Err(
-                error @ (ProposeError::Transferring { .. }
-                | ProposeError::NotMember { .. }
-                | ProposeError::ConfChange(_)
-                | ProposeError::QuotaExceeded { .. }),
-            ) => Err(Refusal::Other(error.to_string())),
-        }
+        self.raft.propose(command).map(|_| ()).map_err(members::refusal)
+    }
+
+    fn propose_change(&mut self, change: ConfChange) -> Result<(), Refusal> {
+        members::propose(&mut self.raft, change)
+    }
+
+    fn apply_change(&mut self, id: EntryId) -> Result<bool, String> {
+        members::apply(&mut self.raft, id.index)
     }
 
     fn read(&mut self, id: RequestId) -> Result<(), Refusal> {
@@ -149,6 +149,10 @@ impl Adapter for RaftCore {
 
     fn configuration(&self) -> Option<Configuration> {
         Some(self.raft.configuration().clone())
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        self.raft.wants_snapshot()
     }
 
     fn snapshot_available(&mut self, snapshot: SnapshotMeta) {

@@ -1,6 +1,10 @@
 //! What the core starts from: its settings, and what was recovered.
 
-use raft_core::{ByteCount, Config, Incarnation, Raft, Ticks};
+use std::collections::BTreeSet;
+
+use raft_core::{
+    ByteCount, Config, Configuration, ConfigurationError, Incarnation, LogIndex, Majority, Raft, Ticks,
+};
 use wavetank_process::{Boot, Recovered};
 
 /// A replica of the core that boots.
@@ -20,12 +24,20 @@ pub(crate) fn replica(boot: &Boot, recovered: Recovered) -> Result<Raft, String>
         ..Config::new(boot.id)
     };
     let Recovered { hard_state, commit, snapshot, log } = recovered;
-    let founding = raft_core::Recovered::founding(boot.voters.iter().copied());
-    let mut recovered = raft_core::Recovered { hard_state, commit, log, ..founding };
+    let configuration = founding(boot).map_err(|error| error.to_string())?;
+    let applied = LogIndex(0);
+    let mut recovered =
+        raft_core::Recovered { hard_state, commit, configuration, snapshot: None, applied, log };
     if let Some(stored) = snapshot {
         recovered.configuration = stored.meta.configuration.clone();
         recovered.applied = stored.meta.last.index;
         recovered.snapshot = Some(stored.meta);
     }
     Raft::new(config, recovered, Incarnation(boot.incarnation)).map_err(|error| error.to_string())
+}
+
+/// The configuration with which the cluster began, on all its servers.
+fn founding(boot: &Boot) -> Result<Configuration, ConfigurationError> {
+    let voters = boot.voters.iter().copied().collect::<Majority>();
+    Configuration::new(voters.into(), boot.learners.iter().copied().collect(), BTreeSet::new(), None)
 }

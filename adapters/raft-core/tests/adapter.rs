@@ -13,7 +13,13 @@ fn node(number: u64) -> NodeId {
 
 fn start(pre_vote: bool) -> RaftCore {
     let options = RaftOptions { pre_vote, ..RaftOptions::default() };
-    let boot = Boot { id: node(1), voters: [1, 2, 3].map(node).to_vec(), incarnation: 0, options };
+    let boot = Boot {
+        id: node(1),
+        voters: [1, 2, 3].map(node).to_vec(),
+        learners: Vec::new(),
+        incarnation: 0,
+        options,
+    };
     let recovered = Recovered {
         hard_state: HardState::default(),
         commit: LogIndex(0),

@@ -4,12 +4,20 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use raft::{RawNode, StateRole, eraftpb::MessageType};
-use raft_core::{Configuration, EntryId, LogIndex, LogSlice, NodeId, SnapshotMeta, SnapshotOutcome};
+use raft_core::{
+    ConfChange, Configuration, EntryId, LogIndex, LogSlice, NodeId, SnapshotMeta, SnapshotOutcome,
+};
 use wavetank_process::{
     Adapter, Boot, Description, Observation, Outputs, ReadOutcome, Recovered, Refusal, RequestId,
 };
 
-use crate::{log, message, observation, snapshot, start, storage::MemoryStorage, timers, writes::Writes};
+use crate::{
+    changes, log, members, message, observation, snapshot, start, storage::MemoryStorage, timers,
+    writes::Writes,
+};
+
+/// Why it cannot campaign now: the crate would panic.
+const INSTALLING: &str = "a snapshot is being installed";
 
 /// A replica of TiKV's `raft` crate. See the [crate's page](crate).
 #[expect(missing_debug_implementations, reason = "the crate's own state has none")]
@@ -49,6 +57,8 @@ impl Adapter for RaftRs {
     }
 
     fn advance(&mut self, ticks: u64) {
+        // The crate panics if an election times out while a snapshot is being installed: TiKV holds its clock too.
+        let ticks = if self.writes.installs_snapshot() { 0 } else { ticks };
         for _ in 0..ticks {
             // Only a tick reads the timeout, so what the crate has drawn since the last one never acts.
             self.node.raft.set_randomized_election_timeout(self.election_timeout);
@@ -57,7 +67,7 @@ impl Adapter for RaftRs {
     }
 
     fn ticks_until_timeout(&self) -> Option<u64> {
-        Some(timers::ticks_until_timeout(&self.node.raft, self.election_timeout))
+        timers::ticks_until_timeout(&self.node.raft, self.election_timeout)
     }
 
     /// The crate draws when it enters a term, steps down, or wins: never without a change of term or role. (A
@@ -76,18 +86,20 @@ impl Adapter for RaftRs {
 
     fn step(&mut self, from: NodeId, bytes: &[u8]) -> Result<(), String> {
         let message = message::decode_for(&self.node.raft, from, bytes)?;
-        if message.msg_type == MessageType::MsgSnapshot {
-            return Err("a snapshot without its bytes".to_owned());
+        match message.msg_type {
+            MessageType::MsgSnapshot => return Err("a snapshot without its bytes".to_owned()),
+            MessageType::MsgTimeoutNow if self.writes.installs_snapshot() => {
+                return Err(INSTALLING.to_owned());
+            }
+            _ => (),
         }
         self.node.step(message).map_err(|error| error.to_string())
     }
 
     fn install_snapshot(&mut self, from: NodeId, last: EntryId, bytes: &[u8]) -> Result<(), String> {
         let message = message::decode_for(&self.node.raft, from, bytes)?;
-        let described = snapshot::description(message.get_snapshot());
-        let known = Some(&described.configuration) == self.configuration().as_ref();
-        if message.msg_type != MessageType::MsgSnapshot || described.last != last || !known {
-            return Err(format!("no message with a snapshot of {last} for these members"));
+        if message.msg_type != MessageType::MsgSnapshot || snapshot::last(message.get_snapshot()) != last {
+            return Err(format!("no message with a snapshot of {last}"));
         }
         self.node.step(message).map_err(|error| error.to_string())
     }
@@ -115,17 +127,28 @@ impl Adapter for RaftRs {
     fn campaign(&mut self) -> Result<(), Refusal> {
         match self.require_leadership() {
             Ok(()) => Err(Refusal::Other("it leads already".to_owned())),
+            Err(_) if self.writes.installs_snapshot() => Err(Refusal::Other(INSTALLING.to_owned())),
+            Err(_) if !self.node.raft.promotable() => Err(Refusal::Other("it has no vote".to_owned())),
             Err(_) => self.node.campaign().map_err(|error| Refusal::Other(error.to_string())),
         }
     }
 
     fn transfer(&mut self, to: NodeId) -> Result<(), Refusal> {
         self.require_leadership()?;
-        if to.number() == self.node.raft.id || self.node.raft.prs().get(to.number()).is_none() {
-            return Err(Refusal::Other(format!("{to} is no peer")));
+        if to.number() == self.node.raft.id || !self.node.raft.prs().conf().voters().contains(to.number()) {
+            return Err(Refusal::Other(format!("{to} is no other voter")));
         }
         self.node.transfer_leader(to.number());
         Ok(())
+    }
+
+    fn propose_change(&mut self, change: ConfChange) -> Result<(), Refusal> {
+        self.require_leadership()?;
+        changes::propose(&mut self.node, &change)
+    }
+
+    fn apply_change(&mut self, id: EntryId) -> Result<bool, String> {
+        changes::apply(&mut self.node, id)
     }
 
     fn drain(&mut self, outputs: &mut Outputs) {
@@ -158,7 +181,11 @@ impl Adapter for RaftRs {
     }
 
     fn configuration(&self) -> Option<Configuration> {
-        Some(snapshot::configuration(&self.node.raft.prs().conf().to_conf_state()))
+        Some(members::in_force(&self.node))
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        changes::want_snapshot(&self.node)
     }
 
     fn snapshot_available(&mut self, snapshot: SnapshotMeta) {

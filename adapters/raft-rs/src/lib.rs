@@ -22,7 +22,12 @@
 //! - **An entry without data is a no-op**, and so an empty command cannot be told from one: it is refused.
 //! - **Zero means none** for nodes, and a message of term zero is taken for one of our own, without a check of its
 //!   term. Such messages, and types that no peer has a reason to send, are refused at the door. So are changes
-//!   of configuration, which the seam does not have.
+//!   of members in the crate's older form.
+//! - **A change of members that does not fit becomes an empty entry**, or fails when it is applied. The adapter looks at it
+//!   first.
+//! - **A leader that was removed goes on leading**, and drops every command. Its application is to destroy it; here it steps
+//!   down.
+//! - **One that has no vote campaigns if it is told to.** It is not told.
 //! - **Snapshots are made by the storage when they are asked for**, inside `send`. Ours is the description of the latest one
 //!   that the replica has; the crate's message with it travels along with the bytes.
 //! - **A late answer to a survey is counted in the next one**, so that a server may stand for election that no majority
@@ -33,7 +38,9 @@
 //!   see the crate, not a better one.
 
 mod storage;
+mod members;
 mod log;
+mod changes;
 mod snapshot;
 mod message;
 mod observation;

@@ -21,7 +21,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(Message, Description), String> {
     }
     log_slice(EntryId::new(message.log_term, message.index), &message.entries)?;
     if message.msg_type == MessageType::MsgSnapshot {
-        let last = snapshot::description(message.get_snapshot()).last;
+        let last = snapshot::description(message.get_snapshot())?.last;
         if last.index == LogIndex(0) || last.term == Term(0) || term < last.term {
             return Err(format!("{kind} of {term} with a snapshot of {last}"));
         }
@@ -35,11 +35,11 @@ pub(crate) fn decode_for(raft: &Raft<MemoryStorage>, from: NodeId, bytes: &[u8])
     if (message.from, message.to) != (from.number(), raft.id) {
         return Err(format!("{} from n{} to n{}", description.kind, message.from, message.to));
     }
-    let surveys = raft.state == StateRole::PreCandidate && description.kind == "RequestPreVoteReply";
-    if surveys && !message.reject && message.term <= raft.term {
+    let answers = message.msg_type == MessageType::MsgRequestPreVoteResponse && !message.reject;
+    if raft.state == StateRole::PreCandidate && answers && message.term <= raft.term {
         return Err(format!("{from} answers an earlier survey"));
     }
-    if message.from == raft.id || raft.prs().get(message.from).is_none() {
+    if message.from == raft.id {
         return Err(format!("{from} is no peer"));
     }
     Ok(message)
@@ -122,7 +122,7 @@ pub(crate) fn render(bytes: &[u8], command: &dyn Fn(&[u8]) -> String) -> String 
             format!(" commit {commit}{}", read.map_or(String::new(), |read| format!(", read {read}")))
         }
         MessageType::MsgSnapshot => {
-            format!(" up to {}", snapshot::description(message.snapshot.get_ref()).last)
+            format!(" up to {}", snapshot::last(message.snapshot.get_ref()))
         }
         MessageType::MsgHeartbeatResponse => read.map_or(String::new(), |read| format!(" read {read}")),
         _ => String::new(),

@@ -36,6 +36,14 @@ fn digest(raft: &Raft<MemoryStorage>, election_timeout: usize) -> u128 {
     let log = &raft.raft_log;
     add(&[log.committed, log.persisted, log.last_index(), log.last_term(), log.first_index()]);
     add(&[raft.election_elapsed, raft.heartbeat_elapsed(), election_timeout].map(|ticks| ticks as u64));
+    let members = raft.prs().conf().to_conf_state();
+    for ids in [&members.voters, &members.voters_outgoing, &members.learners, &members.learners_next] {
+        let mut ids = ids.clone();
+        ids.sort_unstable();
+        add(&[ids.len() as u64]);
+        add(&ids);
+    }
+    add(&[members.auto_leave.into()]);
     let mut peers: Vec<_> = raft.prs().iter().collect();
     peers.sort_unstable_by_key(|(id, _)| **id);
     for (id, progress) in peers {

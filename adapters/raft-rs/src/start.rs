@@ -7,7 +7,7 @@ use raft::{
 use raft_core::{EntryId, LogIndex, NodeId};
 use wavetank_process::{Boot, RaftOptions, Recovered};
 
-use crate::{log, snapshot, storage::MemoryStorage};
+use crate::{log, members, snapshot, storage::MemoryStorage};
 
 /// The crate's settings. It checks most of them itself, but doubles the election timeout and sets memory aside for
 /// the whole window of each peer, so these have a limit here.
@@ -31,7 +31,7 @@ fn config(boot: &Boot, applied: LogIndex) -> Result<Config, String> {
 }
 
 /// The crate's storage, filled with what was recovered.
-fn storage(voters: &[NodeId], recovered: &Recovered) -> Result<MemoryStorage, String> {
+fn storage(boot: &Boot, recovered: &Recovered) -> Result<MemoryStorage, String> {
     let Recovered { hard_state, commit, snapshot, log } = recovered;
     let last = log.last();
     let covered = snapshot.as_ref().map_or(EntryId::ORIGIN, |stored| stored.meta.last);
@@ -42,6 +42,7 @@ fn storage(voters: &[NodeId], recovered: &Recovered) -> Result<MemoryStorage, St
             log.prev()
         ));
     }
+    let numbers = |ids: &[NodeId]| ids.iter().copied().map(NodeId::number).collect::<Vec<_>>();
     let mut storage = MemoryStorage {
         // What the snapshot covers was committed, even if the commit index that says so was lost.
         hard_state: HardState {
@@ -50,13 +51,13 @@ fn storage(voters: &[NodeId], recovered: &Recovered) -> Result<MemoryStorage, St
             commit: commit.max(&covered.index).0,
             ..HardState::default()
         },
-        voters: ConfState::from((voters.iter().map(|voter| voter.number()).collect::<Vec<_>>(), [])),
+        members: ConfState::from((numbers(&boot.voters), numbers(&boot.learners))),
         base: log.prev(),
         entries: log.iter().map(log::recovered).collect(),
         snapshot: None,
     };
     if let Some(stored) = snapshot {
-        storage.voters = snapshot::conf_state(&stored.meta.configuration);
+        storage.members = members::conf_state(&stored.meta.configuration);
         storage.snapshot = Some(snapshot::described(&stored.meta));
     }
     Ok(storage)
@@ -66,12 +67,7 @@ fn storage(voters: &[NodeId], recovered: &Recovered) -> Result<MemoryStorage, St
 pub(crate) fn node(boot: &Boot, recovered: &Recovered) -> Result<RawNode<MemoryStorage>, String> {
     let covered = recovered.snapshot.as_ref().map_or(LogIndex(0), |stored| stored.meta.last.index);
     let config = config(boot, covered)?;
-    let storage = storage(&boot.voters, recovered)?;
+    let storage = storage(boot, recovered)?;
     let logger = slog::Logger::root(slog::Discard, slog::o!());
-    let node = RawNode::new(&config, storage, &logger).map_err(|error| error.to_string())?;
-    if node.raft.promotable() {
-        Ok(node)
-    } else {
-        Err(format!("{} is none of the voters {:?}", boot.id, boot.voters))
-    }
+    RawNode::new(&config, storage, &logger).map_err(|error| error.to_string())
 }

@@ -13,7 +13,8 @@ use raft_core::EntryId;
 #[derive(Default)]
 pub(crate) struct MemoryStorage {
     pub(crate) hard_state: HardState,
-    pub(crate) voters: ConfState,
+    /// The members as of the snapshot, or those with which the cluster began.
+    pub(crate) members: ConfState,
     /// The entry before the first one.
     pub(crate) base: EntryId,
     pub(crate) entries: Vec<Entry>,
@@ -43,6 +44,14 @@ impl MemoryStorage {
         self.base = EntryId::new(removed.term, removed.index);
     }
 
+    /// Whether the latest snapshot may be sent to that server. Who is no member in it would not take it.
+    pub(crate) fn offers(&self, to: u64) -> bool {
+        self.snapshot.as_ref().is_some_and(|snapshot| {
+            let state = snapshot.get_metadata().get_conf_state();
+            [&state.voters, &state.voters_outgoing, &state.learners].into_iter().any(|ids| ids.contains(&to))
+        })
+    }
+
     /// Becomes what a snapshot stands for.
     pub(crate) fn install(&mut self, snapshot: Snapshot) {
         let metadata = snapshot.get_metadata();
@@ -54,7 +63,7 @@ impl MemoryStorage {
 
 impl Storage for MemoryStorage {
     fn initial_state(&self) -> raft::Result<RaftState> {
-        Ok(RaftState { hard_state: self.hard_state.clone(), conf_state: self.voters.clone() })
+        Ok(RaftState { hard_state: self.hard_state.clone(), conf_state: self.members.clone() })
     }
 
     fn entries(
@@ -88,9 +97,9 @@ impl Storage for MemoryStorage {
         Ok(self.base.index.0 + self.entries.len() as u64)
     }
 
-    fn snapshot(&self, request_index: u64, _to: u64) -> raft::Result<Snapshot> {
+    fn snapshot(&self, request_index: u64, to: u64) -> raft::Result<Snapshot> {
         let reaches = |snapshot: &&Snapshot| request_index <= snapshot.get_metadata().index;
-        let snapshot = self.snapshot.as_ref().filter(reaches);
+        let snapshot = self.snapshot.as_ref().filter(reaches).filter(|_| self.offers(to));
         snapshot.cloned().ok_or(Error::Store(StorageError::SnapshotTemporarilyUnavailable))
     }
 }

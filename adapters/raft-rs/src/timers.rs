@@ -4,8 +4,12 @@ use raft::{Raft, StateRole};
 
 use crate::storage::MemoryStorage;
 
-/// How many ticks may go by before anything happens, with this election timeout.
-pub(crate) fn ticks_until_timeout(raft: &Raft<MemoryStorage>, election_timeout: usize) -> u64 {
+/// How many ticks may go by before anything happens, with this election timeout. `None` for one that has no vote and only
+/// waits.
+pub(crate) fn ticks_until_timeout(raft: &Raft<MemoryStorage>, election_timeout: usize) -> Option<u64> {
+    if raft.state != StateRole::Leader && !raft.promotable() {
+        return None;
+    }
     let election = |timeout: usize| timeout.saturating_sub(raft.election_elapsed);
     let ticks = if raft.state == StateRole::Leader {
         // It checks its quorum, and ends a transfer, once in an election timeout.
@@ -13,5 +17,5 @@ pub(crate) fn ticks_until_timeout(raft: &Raft<MemoryStorage>, election_timeout: 
     } else {
         election(election_timeout)
     };
-    ticks.max(1) as u64
+    Some(ticks.max(1) as u64)
 }

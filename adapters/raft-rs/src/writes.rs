@@ -79,6 +79,11 @@ impl Writes {
         }
     }
 
+    /// Whether a snapshot is to become durable yet.
+    pub(crate) fn installs_snapshot(&self) -> bool {
+        self.pending.iter().any(|write| write.installs.is_some())
+    }
+
     /// Takes the messages whose writes have become durable.
     pub(crate) fn release(&mut self, outputs: &mut Outputs) {
         outputs.sends.append(&mut self.released);
@@ -95,7 +100,9 @@ fn persist(number: u64, node: &mut RawNode<MemoryStorage>, ready: &Ready) -> Per
     let hard_state = node.raft.hard_state();
     let commit = LogIndex(node.raft.raft_log.committed);
     let storage = node.mut_store();
-    let snapshot = installed.as_ref().map(snapshot::description);
+    let snapshot = installed
+        .as_ref()
+        .map(|installed| snapshot::description(installed).expect("its message was looked at when it came"));
     if let Some(installed) = installed {
         storage.install(installed);
     }

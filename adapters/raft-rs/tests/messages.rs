@@ -1,9 +1,9 @@
 //! What the adapter makes of bytes.
 
 use protobuf::Message as _;
-use raft::eraftpb::{Entry, EntryType, Message, MessageType};
+use raft::eraftpb::{ConfState, Entry, EntryType, Message, MessageType, Snapshot, SnapshotMetadata};
 use wavetank_process::{
-    Adapter, Boot, Description, Outputs, Promise, RaftOptions, Recovered,
+    Adapter, Boot, Description, Outputs, Promise, RaftOptions, Recovered, Refusal, Role,
     raft_core::{EntryId, HardState, LogIndex, LogSlice, NodeId, Term},
 };
 use wavetank_raft_rs::RaftRs;
@@ -16,6 +16,7 @@ fn replica() -> RaftRs {
     let boot = Boot {
         id: id(1),
         voters: [1, 2, 3].map(id).to_vec(),
+        learners: Vec::new(),
         incarnation: 0,
         options: RaftOptions::default(),
     };
@@ -99,6 +100,7 @@ fn every_message_has_a_description_and_a_line() {
 fn refused() -> Vec<(Vec<u8>, &'static str)> {
     let heartbeat = message(MessageType::MsgHeartbeat);
     let conf_change = Entry { entry_type: EntryType::EntryConfChange, ..entry(2, 5, b"x") };
+    let garbled = Entry { entry_type: EntryType::EntryConfChangeV2, ..entry(2, 5, b"x") };
     let mut refused = vec![
         (vec![], "nothing"),
         (vec![0xff; 9], "no protobuf"),
@@ -109,7 +111,8 @@ fn refused() -> Vec<(Vec<u8>, &'static str)> {
         (bytes(&append(vec![entry(2, 5, b"x"), entry(1, 6, b"x")])), "terms that fall"),
         (bytes(&append(vec![entry(0, 5, b"x")])), "an entry without a term"),
         (bytes(&Message { index: u64::MAX, ..append(vec![]) }), "an index beyond all"),
-        (bytes(&append(vec![conf_change])), "a change of configuration"),
+        (bytes(&append(vec![conf_change])), "a change of members in the older form"),
+        (bytes(&append(vec![garbled])), "a change of members that cannot be read"),
         (bytes(&Message { request_snapshot: 1, ..message(MessageType::MsgAppendResponse) }), "a snapshot"),
     ];
     for local in [
@@ -139,13 +142,13 @@ fn what_is_no_message_is_refused_and_changes_nothing() {
         assert!(render(&bytes).starts_with('('), "{why}");
     }
     let heartbeat = message(MessageType::MsgHeartbeat);
-    for (from, message, why) in [
+    for (from, forged, why) in [
         (3, heartbeat.clone(), "another sender than it says"),
         (2, Message { to: 3, ..heartbeat.clone() }, "another receiver"),
         (1, Message { from: 1, ..heartbeat.clone() }, "from itself"),
-        (9, Message { from: 9, ..heartbeat.clone() }, "from a stranger"),
+        (9, Message { from: 9, ..message(MessageType::MsgHeartbeatResponse) }, "a stranger's reply"),
     ] {
-        assert!(replica.step(id(from), &bytes(&message)).is_err(), "{why}");
+        assert!(replica.step(id(from), &bytes(&forged)).is_err(), "{why}");
     }
     let mut outputs = Outputs::default();
     replica.drain(&mut outputs);
@@ -186,4 +189,34 @@ fn the_crate_believes_nonsense() {
     let heartbeat = bytes(&Message { commit: 1, ..message(MessageType::MsgHeartbeat) });
     let step = std::panic::AssertUnwindSafe(|| replica.step(id(2), &heartbeat));
     assert!(std::panic::catch_unwind(step).is_err(), "nothing to commit");
+}
+
+/// The crate panics if it campaigns between the write of a snapshot and its being applied.
+#[test]
+fn nobody_campaigns_while_a_snapshot_is_being_installed() {
+    let mut replica = replica();
+    let metadata = SnapshotMetadata {
+        index: 5,
+        term: 2,
+        conf_state: Some(ConfState::from((vec![1, 2, 3], vec![]))).into(),
+        ..SnapshotMetadata::default()
+    };
+    let snapshot = Snapshot { metadata: Some(metadata).into(), ..Snapshot::default() };
+    let install = Message { snapshot: Some(snapshot).into(), ..message(MessageType::MsgSnapshot) };
+    replica.install_snapshot(id(2), EntryId::new(2, 5), &bytes(&install)).unwrap();
+    let mut outputs = Outputs::default();
+    replica.drain(&mut outputs);
+    let [write] = &*outputs.writes else { panic!("{outputs:?}") };
+    assert!(write.snapshot.is_some());
+
+    replica.advance(100);
+    assert_eq!(replica.observe().role, Role::Follower);
+    let timeout_now = replica.step(id(2), &bytes(&message(MessageType::MsgTimeoutNow)));
+    assert_eq!(timeout_now, Err("a snapshot is being installed".to_owned()));
+    let refusal = replica.campaign();
+    assert_eq!(refusal, Err(Refusal::Other("a snapshot is being installed".to_owned())));
+
+    replica.persisted(write.number);
+    replica.campaign().unwrap();
+    assert_eq!(replica.observe().role, Role::PreCandidate);
 }

@@ -9,7 +9,8 @@
 //! {"event":"fail","op":3}
 //! ```
 //!
-//! `op` names an operation and is used for one `invoke` only; `client` is any number; inputs and outputs are the
+//! `op` names an operation and is used for one `invoke` only; `client` is any number; `time_ns` is a label and may be left
+//! out, because the order of the lines is the only order; inputs and outputs are the
 //! [commands](crate::specifications::key_value::Command) and
 //! [replies](crate::specifications::key_value::Reply) of a key-value map, or those of any other types that serde knows. Blank lines are skipped.
 
@@ -24,10 +25,25 @@ use crate::history::{ClientId, Ending, EventKind, History, Operation, OperationI
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
 enum Line<I, O> {
-    Invoke { op: u64, client: u64, time_ns: u64, input: I },
-    Complete { op: u64, time_ns: u64, output: O },
-    Fail { op: u64 },
-    Abandon { op: u64 },
+    Invoke {
+        op: u64,
+        client: u64,
+        #[serde(default)]
+        time_ns: u64,
+        input: I,
+    },
+    Complete {
+        op: u64,
+        #[serde(default)]
+        time_ns: u64,
+        output: O,
+    },
+    Fail {
+        op: u64,
+    },
+    Abandon {
+        op: u64,
+    },
 }
 
 /// Writes a history in the [file format](self).
@@ -191,12 +207,12 @@ mod tests {
     }
 
     #[test]
-    fn operations_may_have_any_names_in_a_file() {
+    fn operations_may_have_any_names_in_a_file_and_need_no_times() {
         let text = r#"
             {"event":"invoke","op":70,"client":0,"time_ns":0,"input":{"get":{"key":"x"}}}
 
-            {"event":"invoke","op":7,"client":1,"time_ns":0,"input":{"get":{"key":"x"}}}
-            {"event":"complete","op":70,"time_ns":0,"output":{"value":null}}"#;
+            {"event":"invoke","op":7,"client":1,"input":{"get":{"key":"x"}}}
+            {"event":"complete","op":70,"output":{"value":null}}"#;
         let history: KvHistory = read(text).unwrap();
         assert_eq!(history.counts(), OutcomeCounts { open: 1, completed: 1, failed: 0, abandoned: 0 });
         assert_eq!(history.events()[2].operation, OperationId(1));

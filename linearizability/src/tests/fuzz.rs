@@ -23,7 +23,7 @@ use crate::{
 };
 
 fn histories() -> u64 {
-    env::var("FUZZ_HISTORIES").ok().and_then(|number| number.parse().ok()).unwrap_or(2_500)
+    env::var("FUZZ_HISTORIES").ok().and_then(|number| number.parse().ok()).unwrap_or(1_000)
 }
 
 /// The first violating event, if there is one, by a check with these options.

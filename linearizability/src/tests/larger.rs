@@ -64,6 +64,20 @@ fn larger_histories_are_judged_alike_at_once_and_event_by_event() {
     compare("lists", &AppendLists::default(), 30, 100);
 }
 
+#[test]
+fn an_answer_costs_no_more_late_in_a_history_than_early() {
+    let mut random = Random(23);
+    for operations in [300, 1_000, 3_000] {
+        let shape = Shape { clients: 5, operations, lies: None, abandoned: Some(100), failed: Some(100) };
+        let history = random_history(&Registers::holding(0), &mut random, shape);
+        // This is for each answer, and far too little to go through the longer histories.
+        let budget = Budget { nodes: 300, ..Budget::default() };
+        let mut online = Online::new(Registers::holding(0), budget);
+        assert_eq!(online.advance(&history), Progress::Explained, "{operations} operations");
+        assert!(operations / 2 < online.answers(), "{} answers", online.answers());
+    }
+}
+
 /// The first violating event of a search with these reductions.
 fn searched<W: Workload>(workload: &W, history: &History<W::Input, W::Output>, bits: u8) -> Option<u64> {
     let options = Options { reductions: Reductions::combination(bits), fast_paths: FastPaths::Unused };

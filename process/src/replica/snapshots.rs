@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use raft_core::{EntryId, LogIndex, NodeId, SnapshotHandle, SnapshotMeta, SnapshotOutcome, Term};
 
-use super::Running;
+use super::{Running, branches};
 use crate::{
     adapter::{Adapter, Boot, Persist, Recovered, SnapshotOptions, SnapshotSend, StoredSnapshot},
     frame::{Chunk, ChunkReply, Frame, Received},
@@ -21,34 +21,6 @@ use crate::{
     state_machine::StateMachine,
     transfer::{Arrival, Incoming, Outgoing, Overdue, Pace, Progress},
 };
-
-/// The names of what happens to snapshots, for counting.
-pub mod branches {
-    /// A restart found a snapshot.
-    pub const RECOVERED: &str = "snapshot_recovered";
-    /// A snapshot of the replica's own state machine was taken and is durable.
-    pub const TAKEN: &str = "snapshot_taken";
-    /// The log on the disk was compacted.
-    pub const COMPACTED: &str = "log_compacted";
-    /// The first chunk of a snapshot was sent.
-    pub const SENDING: &str = "snapshot_sending";
-    /// A chunk was sent again.
-    pub const REPEATED: &str = "snapshot_chunk_repeated";
-    /// The peer has the snapshot, and its implementation has got the message.
-    pub const SENT: &str = "snapshot_sent";
-    /// Sending was given up.
-    pub const FAILED: &str = "snapshot_failed";
-    /// A snapshot was given up for a newer one while it was being received.
-    pub const SUPERSEDED: &str = "snapshot_superseded";
-    /// A snapshot was received, and the implementation had no use for it.
-    pub const UNWANTED: &str = "snapshot_unwanted";
-    /// A snapshot has taken the place of the log and of the state machine's state.
-    pub const INSTALLED: &str = "snapshot_installed";
-
-    /// All of them.
-    pub const ALL: [&str; 10] =
-        [RECOVERED, TAKEN, COMPACTED, SENDING, REPEATED, SENT, FAILED, SUPERSEDED, UNWANTED, INSTALLED];
-}
 
 /// Everything of a replica that has to do with snapshots.
 #[derive(Debug)]
@@ -78,6 +50,8 @@ struct ReceivedSnapshot<S> {
     /// The state machine made of them.
     machine: S,
     stage: Stage,
+    /// Whether this server was a member when the implementation got the message.
+    was_member: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +68,8 @@ struct Installing<S> {
     number: u64,
     last: EntryId,
     machine: S,
+    /// Whether this server was a member before it.
+    was_member: bool,
 }
 
 impl<S> Snapshots<S> {
@@ -125,10 +101,11 @@ impl<S> Snapshots<S> {
     pub(super) fn note_write(&mut self, write: &Persist) {
         let Some(meta) = &write.snapshot else { return };
         let received = self.received.take_if(|received| received.last == meta.last);
-        let Some(ReceivedSnapshot { last, bytes, machine, stage: Stage::Offered, .. }) = received else {
+        let Some(ReceivedSnapshot { last, bytes, machine, stage: Stage::Offered, was_member, .. }) = received
+        else {
             panic!("write {} installs the snapshot of {}, which was not offered", write.number, meta.last);
         };
-        self.installing.push_back(Installing { number: write.number, last, machine });
+        self.installing.push_back(Installing { number: write.number, last, machine, was_member });
         self.base = last.index;
         self.latest = Some(StoredSnapshot { meta: meta.clone(), bytes });
     }
@@ -140,13 +117,24 @@ impl<S> Snapshots<S> {
 }
 
 impl<A: Adapter, S: StateMachine> Running<A, S> {
-    /// Takes a snapshot if it is time.
-    pub(super) fn take_snapshot<L: LogStore>(&mut self, store: &mut L, disk: &mut DiskQueue) {
+    /// Takes a snapshot if it is time, or if somebody needs one.
+    pub(super) fn take_snapshot<L: LogStore>(
+        &mut self,
+        store: &mut L,
+        disk: &mut DiskQueue,
+        context: &mut Context<'_>,
+    ) {
         let Snapshots { options, taking, installing, .. } = &self.snapshots;
         let Some(every) = options.snapshot_every_entries else { return };
         let entries = self.applied.index.0.saturating_sub(self.snapshots.covered().0);
-        if entries < every.max(1) || taking.is_some() || !installing.is_empty() {
+        if entries == 0 || taking.is_some() || !installing.is_empty() {
             return;
+        }
+        if entries < every.max(1) {
+            if !self.raft.wants_snapshot() {
+                return;
+            }
+            context.emit(Output::Reached { branch: branches::TAKEN_FOR_A_NEWCOMER });
         }
         let Some(configuration) = self.raft.configuration() else { return };
         let last = self.applied;
@@ -311,7 +299,7 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
                 store.save_snapshot(last, &bytes, disk);
                 let stage = Stage::Saving;
                 self.snapshots.received =
-                    Some(ReceivedSnapshot { from, message, last, bytes, machine, stage });
+                    Some(ReceivedSnapshot { from, message, last, bytes, machine, stage, was_member: true });
             }
         }
         Ok(())
@@ -321,6 +309,7 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
     fn offer_snapshot(&mut self, last: EntryId, context: &mut Context<'_>) {
         let Some(received) = &mut self.snapshots.received else { return };
         received.stage = Stage::Offered;
+        received.was_member = self.raft.configuration().is_none_or(|members| members.contains(self.id));
         let from = received.from;
         if let Err(reason) = self.raft.install_snapshot(from, last, &received.message) {
             context.emit(Output::MessageRefused { from, reason });
@@ -343,12 +332,15 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
         let installing = &mut self.snapshots.installing;
         let durable = installing.iter().take_while(|installing| installing.number <= number).count();
         let mut installed = false;
-        for Installing { number: _, last, machine } in installing.drain(..durable) {
+        for Installing { number: _, last, machine, was_member } in installing.drain(..durable) {
             self.machine_digest = machine.digest();
             self.machine = machine;
             self.applied = last;
             installed = true;
             context.emit(Output::Reached { branch: branches::INSTALLED });
+            if !was_member {
+                context.emit(Output::Reached { branch: branches::CAUGHT_UP_BY_SNAPSHOT });
+            }
         }
         installed
     }

@@ -346,13 +346,48 @@ fn a_snapshot_stands_beside_the_log_and_is_looked_at() {
         ("snapshot.4", &snapshot(last, b"other").0, false),
     ] {
         let audit = audit(&files([("log.0", &log.image), (name, image)]));
-        assert_eq!(audit.state().snapshot, Some(AuditSnapshot { last, is_whole }), "{name}");
+        let found = audit.state().snapshot.as_ref().expect("the log names it");
+        assert_eq!((found.last, found.is_whole), (last, is_whole), "{name}");
+        assert_eq!(found.members.to_string(), "n1 n2 n3");
         assert_eq!((audit.state().base, audit.log().len()), (EntryId::ORIGIN, 3));
     }
     // It is looked at again, even if nothing new is in the log.
     let mut audit = audit(&files([("log.0", &log.image), ("snapshot.4", &image)]));
     audit.advance(&files([("log.0", &log.image)]));
-    assert_eq!(audit.state().snapshot, Some(AuditSnapshot { last, is_whole: false }));
+    assert!(audit.state().snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_whole));
+}
+
+/// A body with one entry of term 1 behind the index before: a change of members, spelt out byte by byte.
+fn change_body(index: u64, transition: u8, steps: &[[u8; 2]]) -> Vec<u8> {
+    let prev_term = u64::from(1 < index);
+    let mut body = body(1, None, 0, Some((prev_term, index - 1, &[])));
+    body.pop();
+    body.extend([1, 1, 2, transition, steps.len() as u8]);
+    body.extend(steps.as_flattened());
+    body.push(0);
+    body
+}
+
+#[test]
+fn changes_of_members_are_found_where_they_stand_and_go_with_their_entries() {
+    let told = |audit: &LogAudit| {
+        let changes = audit.state().changes.iter();
+        changes
+            .map(|(index, change)| format!("{index}: {}", crate::members::Order(change)))
+            .collect::<Vec<_>>()
+    };
+    let mut writer = Writer::default();
+    writer.frame(&change_body(1, 0, &[[0, 4]]));
+    writer.frame(&change_body(2, 2, &[[1, 5], [2, 1]]));
+    let both = ["1: add n4", "2: have n5 learn and remove n1, jointly until told"];
+    assert_eq!(told(&LogAudit::of(&writer.image)), both);
+    let mut replaced = writer.clone();
+    replaced.frame(&change_body(2, 0, &[]));
+    assert_eq!(told(&LogAudit::of(&replaced.image)), [both[0], "2: leave the joint configuration"]);
+    replaced.entries(0, 0, &[(5, None)]);
+    assert_eq!(told(&LogAudit::of(&replaced.image)), [""; 0]);
+    writer.frame(&body_with(1, None, 2, Some((EntryId::new(1, 1), 0, 0)), Some((1, 1, &[]))));
+    assert_eq!(told(&LogAudit::of(&writer.image)), [""; 0], "the snapshot takes the place of the log");
 }
 
 #[test]

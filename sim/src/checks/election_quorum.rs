@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wavetank_process::{
-    Description, Promise, Role,
+    Description, Observation, Promise, Role,
     raft_core::{NodeId, Term},
 };
 
-use super::{Check, Fact, Finding, Watched, is_majority};
+use super::{Check, Fact, Finding, Watched};
 
-/// When a server begins to lead, a majority, itself included, had voted for it in that term, and it knew. A machine of
+/// When a server begins to lead, a majority by its configuration, and in a joint one a majority of either half, had voted for it in that term, and it knew. A machine of
 /// which no message could ever be read may have voted for anybody.
 #[derive(Debug, Default)]
 pub struct ElectionQuorum {
@@ -40,18 +40,29 @@ impl ElectionQuorum {
         }
     }
 
-    fn count(&self, leader: NodeId, term: Term, cluster: &[Watched]) -> Finding {
-        let heard = self.votes.get(&leader).filter(|(of, _)| *of == term);
-        let voted = |id: NodeId| id == leader || heard.is_some_and(|(_, voters)| voters.contains(&id));
-        let voters = cluster.iter().map(|machine| machine.id).filter(|id| voted(*id)).collect::<Vec<_>>();
-        let silent =
-            cluster.iter().filter(|machine| !self.speakers.contains(&machine.id) && !voted(machine.id));
-        if is_majority(voters.len() + silent.count(), cluster) {
-            return if cluster.len() == 1 { Finding::Trivial } else { Finding::Holds };
+    /// Counts the votes of a leader by its own configuration: the one that it applied when it won, which may be another one by
+    /// the end of that event.
+    fn count(
+        &self,
+        leader: &Watched,
+        before: &Observation,
+        now: &Observation,
+        cluster: &[Watched],
+    ) -> Finding {
+        let heard = self.votes.get(&leader.id).filter(|(of, _)| *of == now.term);
+        let voted = |id: NodeId| id == leader.id || heard.is_some_and(|(_, voters)| voters.contains(&id));
+        let may_have_voted = |id: NodeId| voted(id) || !self.speakers.contains(&id);
+        let mut configurations = leader.members_between(before.applied, now.applied);
+        if let Some(members) = configurations.find(|members| members.is_quorum(may_have_voted)) {
+            let alone = members.incoming.len() == 1 && !members.is_joint();
+            return if alone { Finding::Trivial } else { Finding::Holds };
         }
+        let voters = cluster.iter().map(|machine| machine.id).filter(|id| voted(*id)).collect::<Vec<_>>();
         Finding::Violated(format!(
-            "{leader} leads {term} with the votes of {voters:?} only: no majority of {}",
-            cluster.len()
+            "{} leads {} with the votes of {voters:?} only: no majority of {}",
+            leader.id,
+            now.term,
+            leader.members_at(before.applied)
         ))
     }
 }
@@ -68,9 +79,9 @@ impl Check for ElectionQuorum {
             Fact::Sent { .. } => {
                 self.speakers.insert(id);
             }
-            Fact::Observed { now, .. } if now.role == Role::Leader => {
+            Fact::Observed { before, now } if now.role == Role::Leader => {
                 if self.led.insert(id, now.term) != Some(now.term) {
-                    return self.count(id, now.term, cluster);
+                    return self.count(&cluster[subject], before, now, cluster);
                 }
             }
             Fact::Observed { .. }
@@ -85,8 +96,10 @@ impl Check for ElectionQuorum {
 
 #[cfg(test)]
 mod tests {
+    use wavetank_process::raft_core::LogIndex;
+
     use super::*;
-    use crate::checks::testing::{cluster, node, observation, vote};
+    use crate::checks::testing::{cluster, joint_change, node, observation, reconfigured, vote};
 
     /// What is made of n1 as leader of term 3 of five, after these (voter, term, candidate) were sent to it.
     fn elected(votes: &[(u64, u64, u64)], speakers: u64) -> Finding {
@@ -115,7 +128,9 @@ mod tests {
         }
         assert_eq!(
             elected(&[(2, 3, 1), (4, 2, 1)], 5),
-            Finding::Violated("n1 leads t3 with the votes of [n1, n2] only: no majority of 5".to_owned())
+            Finding::Violated(
+                "n1 leads t3 with the votes of [n1, n2] only: no majority of n1 n2 n3 n4 n5".to_owned()
+            )
         );
     }
 
@@ -123,5 +138,34 @@ mod tests {
     fn whose_messages_cannot_be_read_may_have_voted() {
         assert_eq!(elected(&[(2, 3, 1)], 4), Finding::Holds, "n5 has never been understood");
         assert_eq!(elected(&[], 0), Finding::Holds);
+    }
+    #[test]
+    fn the_votes_of_either_half_count_by_the_configuration_that_the_leader_applied() {
+        let elected = |voters: &[u64], applied: u64| {
+            let mut check = ElectionQuorum::default();
+            let mut cluster = cluster(6);
+            for machine in &mut cluster {
+                machine.configurations = cluster_of_five();
+            }
+            reconfigured(&mut cluster[0], &[(2, joint_change())], 2);
+            for subject in 0..6 {
+                check.check(&Fact::Sent { to: node(9), message: &vote(1, 1) }, subject, &cluster);
+            }
+            for &voter in voters {
+                check.check(&Fact::Received { from: node(voter), message: &vote(3, 1) }, 0, &cluster);
+            }
+            let shown = |role| Observation { applied: LogIndex(applied), ..observation(role, 3) };
+            let (before, now) = (shown(Role::Candidate), shown(Role::Leader));
+            check.check(&Fact::Observed { before: &before, now: &now }, 0, &cluster)
+        };
+        assert_eq!(elected(&[4, 5], 2), Finding::Holds, "n1 n4 n5 of either half");
+        assert_eq!(elected(&[2, 4, 6], 2), Finding::Holds, "n1 n2 n4, and n1 n4 n6");
+        assert_eq!(elected(&[2, 3], 1), Finding::Holds, "it has not applied the change");
+        assert!(matches!(elected(&[2, 3], 2), Finding::Violated(_)), "of the outgoing half only");
+        assert!(matches!(elected(&[4, 6], 2), Finding::Violated(_)), "of the incoming half only");
+    }
+
+    fn cluster_of_five() -> crate::checks::Configurations {
+        cluster(5).remove(0).configurations
     }
 }

@@ -78,7 +78,11 @@ fn regression(before: &Observation, now: &Observation) -> Option<String> {
         return Some(format!("its term went back from {} to {}", before.term, now.term));
     }
     if now.term == before.term && before.vote.is_some() && now.vote != before.vote {
-        return Some(format!("its vote in {} changed from {:?} to {:?}", now.term, before.vote, now.vote));
+        let vote = |vote: Option<NodeId>| {
+            vote.map_or_else(|| "nobody".to_owned(), |candidate| candidate.to_string())
+        };
+        let (was, is) = (vote(before.vote), vote(now.vote));
+        return Some(format!("its vote in {} changed from {was} to {is}", now.term));
     }
     if now.commit < before.commit {
         return Some(format!("its commit index went back from {} to {}", before.commit, now.commit));

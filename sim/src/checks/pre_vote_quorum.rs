@@ -11,10 +11,10 @@ use wavetank_process::{
     raft_core::{NodeId, Term},
 };
 
-use super::{Check, Fact, Finding, Watched, is_majority};
+use super::{Check, Fact, Finding, Watched};
 
-/// A pre-candidate becomes a candidate only with answers of a majority, itself included, that came since it began to
-/// ask.
+/// A pre-candidate becomes a candidate only with answers of a majority by its configuration, itself included, that came since
+/// it began to ask.
 ///
 /// An answer names the term that would be entered. A refusal that names it too makes the pre-candidate follow into
 /// that term, so that it never counts.
@@ -84,28 +84,24 @@ impl PreVoteQuorum {
         }
     }
 
-    fn judge(
-        &self,
-        machine: &Watched,
-        before: &Observation,
-        now: &Observation,
-        cluster: &[Watched],
-    ) -> Finding {
+    fn judge(&self, machine: &Watched, before: &Observation, now: &Observation) -> Finding {
         let stands = matches!(now.role, Role::Candidate | Role::Leader) && before.term < now.term;
         if before.role != Role::PreCandidate || !stands || now.vote != Some(machine.id) {
             return Finding::Unconcerned;
         }
         let survey = self.surveys.get(&machine.id).filter(|survey| survey.seen && survey.term == now.term);
         let Some(Survey { answers, .. }) = survey else { return Finding::Unconcerned };
-        let answers = answers.iter().filter(|id| **id != machine.id).collect::<Vec<_>>();
-        if is_majority(answers.len() + 1, cluster) {
+        let agrees = |id: NodeId| id == machine.id || answers.contains(&id);
+        let mut configurations = machine.members_between(before.applied, now.applied);
+        if configurations.any(|members| members.is_quorum(agrees)) {
             return Finding::Holds;
         }
+        let answers = answers.iter().filter(|id| **id != machine.id).collect::<Vec<_>>();
         Finding::Violated(format!(
             "{} stands for election in {} although only {answers:?} of {} answered its last survey",
             machine.id,
             now.term,
-            cluster.len()
+            machine.members_at(before.applied)
         ))
     }
 }
@@ -119,7 +115,7 @@ impl Check for PreVoteQuorum {
         let machine = &cluster[subject];
         self.note(fact, machine.id);
         let Fact::Observed { before, now } = fact else { return Finding::Unconcerned };
-        let finding = self.judge(machine, before, now, cluster);
+        let finding = self.judge(machine, before, now);
         if let Some(survey) = self.surveys.get_mut(&machine.id) {
             survey.end_event();
         }
@@ -129,10 +125,18 @@ impl Check for PreVoteQuorum {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use wavetank_process::Promise;
 
     use super::*;
-    use crate::checks::testing::{cluster, node, observation};
+    use crate::{
+        checks::{
+            Configurations,
+            testing::{cluster, node, observation},
+        },
+        members::Members,
+    };
 
     fn message(kind: &'static str, term: u64) -> Description {
         Description { kind, term: Term(term), promise: Promise::None }
@@ -181,7 +185,8 @@ mod tests {
         assert_eq!(
             stands(&[Asks, Hears(2), Asks, Hears(3)]),
             Finding::Violated(
-                "n1 stands for election in t7 although only [n3] of 5 answered its last survey".to_owned()
+                "n1 stands for election in t7 although only [n3] of n1 n2 n3 n4 n5 answered its last survey"
+                    .to_owned()
             )
         );
         assert!(matches!(stands(&[Asks, Hears(2), Hears(2)]), Finding::Violated(_)), "n2 twice");
@@ -209,5 +214,23 @@ mod tests {
         let finding =
             PreVoteQuorum::default().check(&Fact::Observed { before: &before, now: &now }, 0, &cluster(5));
         assert_eq!(finding, Finding::Unconcerned);
+    }
+    #[test]
+    fn servers_that_are_no_voters_are_not_asked() {
+        let mut cluster = cluster(5);
+        cluster[0].configurations =
+            Configurations::founding(Arc::new(Members::founding([1, 2, 4].map(node), [5].map(node))));
+        let finding = |from: u64| {
+            let mut check = PreVoteQuorum::default();
+            let (question, answer) = (message("RequestPreVote", 7), message("RequestPreVoteReply", 7));
+            check.check(&Fact::Sent { to: node(2), message: &question }, 0, &cluster);
+            check.check(&Fact::Received { from: node(from), message: &answer }, 0, &cluster);
+            let before = observation(Role::PreCandidate, 6);
+            let now = Observation { vote: Some(node(1)), ..observation(Role::Candidate, 7) };
+            check.check(&Fact::Observed { before: &before, now: &now }, 0, &cluster)
+        };
+        assert_eq!(finding(4), Finding::Holds);
+        assert!(matches!(finding(3), Finding::Violated(_)), "a stranger");
+        assert!(matches!(finding(5), Finding::Violated(_)), "a learner");
     }
 }

@@ -51,11 +51,13 @@ impl Names {
     }
 
     /// Whether a line of a trace, told in these names, belongs to the story of `self`: it is about one of the
-    /// servers, and about one of the terms or indexes, or else about how a server fared.
+    /// servers, and about one of the terms or indexes if there are any, or else about how a server fared.
     fn concern(&self, line: &Line) -> bool {
         let about = Self::of(&line.text);
         let server = self.servers.is_empty() || !self.servers.is_disjoint(&about.servers);
-        let moment = !self.terms.is_disjoint(&about.terms) || !self.indexes.is_disjoint(&about.indexes);
+        let any_moment = self.terms.is_empty() && self.indexes.is_empty();
+        let moment =
+            any_moment || !self.terms.is_disjoint(&about.terms) || !self.indexes.is_disjoint(&about.indexes);
         match line.kind {
             LineKind::Fault | LineKind::State => server,
             LineKind::Message | LineKind::Lost | LineKind::Disk | LineKind::Refused => server && moment,
@@ -79,7 +81,7 @@ impl Violation {
         }
         let names = self.names();
         let lists =
-            [("Servers", "n", &names.servers), ("terms", "t", &names.terms), ("indexes", "", &names.indexes)];
+            [("servers", "n", &names.servers), ("terms", "t", &names.terms), ("indexes", "", &names.indexes)];
         let named =
             lists.iter().filter(|(_, _, numbers)| !numbers.is_empty()).map(|(what, prefix, numbers)| {
                 let numbers = numbers.iter().map(|number| format!("{prefix}{number}")).collect::<Vec<_>>();
@@ -98,16 +100,14 @@ impl Violation {
 fn tell_events(story: &mut String, names: &Names, trace: &[Line]) {
     let end = trace.iter().position(|line| line.kind == LineKind::Violation).unwrap_or(trace.len());
     let concerned = trace[..end].iter().filter(|line| names.concern(line)).collect::<Vec<_>>();
-    let told = &concerned[concerned.len().saturating_sub(MOST_LINES)..];
-    if told.is_empty() {
-        write_line(story, "How it came to that is not known: no trace was kept.");
-        return;
-    }
-    let all = concerned.len();
-    write_line(
-        story,
-        &format!("How it came to that, the last {} of {all} lines that concern them:", told.len()),
-    );
+    let (lines, which) = match (concerned.is_empty(), end) {
+        (true, 0) => return write_line(story, "How it came to that is not known: no trace was kept."),
+        (true, _) => (trace[..end].iter().collect(), "lines of the trace"),
+        (false, _) => (concerned, "lines that concern them"),
+    };
+    let told = &lines[lines.len().saturating_sub(MOST_LINES)..];
+    let all = lines.len();
+    write_line(story, &format!("How it came to that, the last {} of {all} {which}:", told.len()));
     for line in told {
         write_line(story, &line.to_string());
     }
@@ -143,6 +143,9 @@ pub fn promise(check: &str) -> Option<&'static str> {
             "a snapshot is on the disk before the log names it, and what it covers goes after that (§5.1)."
         }
         "CommitDurability" => "what is committed is on the disks of a majority (§5.3).",
+        "ConfigurationSafety" => {
+            "the members are those that the log says, and change so that majorities before and after meet (§4)."
+        }
         "Linearizability" => {
             "every answer fits one order of all operations, none of them moved in time (§8)."
         }
@@ -194,7 +197,7 @@ mod tests {
         let expected = "\
 LeaderCompleteness violated at event 9: n3 leads t4 without the entry 2@2
 What was promised: every later leader holds what was committed (Figure 3, §5.4).
-Whom and what it concerns: Servers n3; terms t2, t4; indexes 2
+Whom and what it concerns: servers n3; terms t2, t4; indexes 2
 How it came to that, the last 3 of 3 lines that concern them:
 ";
         let (head, lines) = story.split_at(expected.len());
@@ -210,6 +213,7 @@ How it came to that, the last 3 of 3 lines that concern them:
         assert!(story.contains("the last 20 of 50 lines"), "{story}");
         assert_eq!(story.lines().filter(|line| line.ends_with("n1 crashes")).count(), 20);
         assert!(violation("n1 is gone").story(&[]).contains("no trace was kept"));
+        assert!(violation("n2 is gone").story(&trace).contains("the last 20 of 50 lines of the trace"));
     }
 
     #[test]

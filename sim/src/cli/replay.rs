@@ -16,7 +16,6 @@ use wavetank::{
     saved::SavedRun,
     swarm::RunOptions,
     tank::Tally,
-    trace::{Line, LineKind},
 };
 
 use super::{
@@ -26,12 +25,12 @@ use super::{
     mistake::Mistake,
     output::Output,
     render::{self, Judgement, number},
-    style::{HEADING, HINT, OPEN},
+    style::{HINT, OPEN},
 };
 
 /// Run one history again, from its seed or from a file
 ///
-/// Tells how it came out. If something was violated, the last lines of the trace before it are shown.
+/// Tells how it came out. If something was violated, it says what was promised, and shows the lines of the trace that led there.
 #[derive(Debug, Args)]
 #[command(after_help = concat!(
     "Examples:\n",
@@ -239,9 +238,6 @@ struct Operations {
     open: u64,
 }
 
-/// How many lines of the trace are shown before a violation.
-const LINES_BEFORE: usize = 25;
-
 impl Replayed<'_> {
     fn virtual_time(&self) -> std::time::Duration {
         std::time::Duration::from_nanos(self.report.virtual_time.as_nanos())
@@ -271,7 +267,7 @@ impl Replayed<'_> {
         self.tell_trace(output);
         let Report { hash, events, operations, tally, .. } = &self.report;
         let OutcomeCounts { open, completed, failed, abandoned } = *operations;
-        let Tally { elections, lossy_crashes, refused_messages, undescribed_messages: _ } = *tally;
+        let Tally { elections, changes, lossy_crashes, refused_messages, undescribed_messages: _ } = *tally;
         output.line(format_args!("hash          {hash}"));
         output.line(format_args!("events        {}", number(*events)));
         output.line(format_args!("virtual time  {}", render::duration(self.virtual_time())));
@@ -283,8 +279,9 @@ impl Replayed<'_> {
             number(open)
         ));
         output.line(format_args!(
-            "seen          {}, crashes that lost bytes: {}, messages refused: {}",
+            "seen          {}, {} of members, crashes that lost bytes: {}, messages refused: {}",
             render::count(elections, "election"),
+            render::count(changes, "change"),
             number(lossy_crashes),
             number(refused_messages)
         ));
@@ -298,19 +295,12 @@ impl Replayed<'_> {
         self.tell_verdict(output);
     }
 
-    /// Writes the trace, as far as it is wanted.
+    /// Writes the trace, if it is wanted.
     fn tell_trace(&self, output: &mut Output) {
-        let trace = &self.report.trace;
-        let shown = if self.arguments.trace {
-            trace
-        } else if let Verdict::Fail(_) = self.report.verdict {
-            output.line(format_args!("{HEADING}the last of the trace{HEADING:#}"));
-            before_violation(trace)
-        } else {
-            return;
-        };
-        render::trace(output, shown);
-        output.line("");
+        if self.arguments.trace {
+            render::trace(output, &self.report.trace);
+            output.line("");
+        }
     }
 
     fn tell_verdict(&self, output: &mut Output) {
@@ -324,7 +314,7 @@ impl Replayed<'_> {
         match &self.verdict {
             Verdict::Pass => return,
             Verdict::Fail(violation) => {
-                output.line(violation);
+                self.tell_violation(violation, output);
                 if let Some(expected) = self.target.missed_hash(&self.report) {
                     output.line(format_args!("{OPEN}note{OPEN:#}: {}", another_run(expected, &self.report)));
                 }
@@ -336,55 +326,19 @@ impl Replayed<'_> {
         }
     }
 
+    /// A violation and how it came to it; of the latter nothing if the whole trace is there already.
+    fn tell_violation(&self, violation: &Violation, output: &mut Output) {
+        if self.arguments.trace {
+            output.line(violation);
+        } else {
+            output.line(violation.story(&self.report.trace).trim_end());
+        }
+    }
+
     /// The command that replays this run.
     fn command(&self) -> String {
         let implementation = self.arguments.implementation.as_ref();
         let named = implementation.map(|name| format!(" --implementation {name}")).unwrap_or_default();
         format!("wavetank replay {}{named}", self.arguments.target)
-    }
-}
-
-/// The last lines of a trace up to its violation, that line included.
-fn before_violation(trace: &[Line]) -> &[Line] {
-    let violation = trace.iter().position(|line| line.kind == LineKind::Violation);
-    let end = violation.map_or(trace.len(), |position| position + 1);
-    let lines = if violation.is_some() { LINES_BEFORE + 1 } else { LINES_BEFORE };
-    &trace[end.saturating_sub(lines)..end]
-}
-
-#[cfg(test)]
-mod tests {
-    use wavetank::time::Time;
-
-    use super::*;
-
-    fn trace(kinds: impl IntoIterator<Item = LineKind>) -> Vec<Line> {
-        let line = |(event, kind)| Line {
-            event,
-            time: Time(event),
-            cause: None,
-            kind,
-            text: format!("line {event}"),
-        };
-        (1..).zip(kinds).map(line).collect()
-    }
-
-    fn events(trace: &[Line]) -> Option<(u64, u64)> {
-        trace.first().zip(trace.last()).map(|(first, last)| (first.event, last.event))
-    }
-
-    #[test]
-    fn a_violation_is_shown_with_what_came_before_it() {
-        let quiet = [LineKind::Message; 40];
-        let ended = trace(quiet.into_iter().chain([LineKind::Violation, LineKind::Lost]));
-        assert_eq!(events(before_violation(&ended)), Some((16, 41)));
-        let short = trace([LineKind::Message, LineKind::Violation]);
-        assert_eq!(events(before_violation(&short)), Some((1, 2)));
-    }
-
-    #[test]
-    fn without_a_line_of_its_own_a_violation_is_at_the_end() {
-        assert_eq!(events(before_violation(&trace([LineKind::Message; 40]))), Some((16, 40)));
-        assert_eq!(events(before_violation(&[])), None);
     }
 }

@@ -11,7 +11,7 @@ use super::{
     place::{self, Place},
 };
 use crate::{
-    checks::Violation,
+    checks::{self, Violation},
     run::{Report, Verdict},
     storm::Budget,
     swarm::{FaultModelError, RunOptions},
@@ -216,8 +216,12 @@ impl FailedRun {
                 "{reason}\n\nThis proves nothing, so it does not pass. If it may be, say so with `allow_inconclusive`."
             ),
         };
-        let story = what.trim_end().lines().map(|line| format!("  {line}\n"));
-        writeln!(f, "{}", story.collect::<String>())
+        let what = what.trim_end().lines().map(|line| format!("  {line}\n"));
+        writeln!(f, "{}", what.collect::<String>())?;
+        match self.violation().and_then(|violation| checks::promise(&violation.check)) {
+            Some(promise) => writeln!(f, "promised: {promise}\n"),
+            None => Ok(()),
+        }
     }
 
     fn write_where(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -283,10 +287,14 @@ pub(super) fn describe(options: &RunOptions) -> [String; 2] {
 }
 
 fn describe_cluster(tank: &TankOptions) -> String {
-    let TankOptions { voters, raft, tick, drift_ppm: _, network: _, disk: _, clients } = tank;
+    let TankOptions { voters, learners, spares, raft, tick, drift_ppm: _, network: _, disk: _, clients } =
+        tank;
     let on = |on: bool| if on { "on" } else { "off" };
+    let others = [(learners, "learning"), (spares, "to be added")];
+    let others = others.into_iter().filter(|(count, _)| 0 < **count);
+    let others = others.map(|(count, what)| format!(" and {count} {what}")).collect::<String>();
     format!(
-        "{voters} servers, {} clients, PreVote {}, CheckQuorum {}, election timeout {} to {} ticks of {tick}",
+        "{voters} servers{others}, {} clients, PreVote {}, CheckQuorum {}, election timeout {} to {} ticks of {tick}",
         clients.len(),
         on(raft.pre_vote),
         on(raft.check_quorum),
@@ -296,9 +304,28 @@ fn describe_cluster(tank: &TankOptions) -> String {
 }
 
 fn describe_faults(tank: &TankOptions, faults: &Budget) -> String {
-    let TankOptions { voters: _, raft: _, tick: _, drift_ppm, network, disk, clients: _ } = tank;
-    let Budget { events: _, crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds } =
-        faults;
+    let TankOptions {
+        voters: _,
+        learners: _,
+        spares: _,
+        raft: _,
+        tick: _,
+        drift_ppm,
+        network,
+        disk,
+        clients: _,
+    } = tank;
+    let Budget {
+        events: _,
+        crashes,
+        power_losses,
+        partitions,
+        one_way_cuts,
+        pauses,
+        transfers,
+        holds,
+        changes,
+    } = faults;
     let drifting = drift_ppm.iter().filter(|drift| **drift != 0).count() as u64;
     let amounts = [
         ("crashes", *crashes, ""),
@@ -308,6 +335,7 @@ fn describe_faults(tank: &TankOptions, faults: &Budget) -> String {
         ("pauses", *pauses, ""),
         ("transfers", *transfers, ""),
         ("kinds of messages kept back", *holds, ""),
+        ("changes of members", *changes, ""),
         ("messages lost", network.loss_permille, "‰"),
         ("duplicated", network.duplicate_permille, "‰"),
         ("very slow", network.tail_permille, "‰"),

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::{
     ClientName, Party, RoleName, Server,
+    names::Part,
     scene::{Claim, Instead, Scene},
 };
 use crate::{client::Status as Operation, tank::Status};
@@ -24,6 +25,19 @@ pub enum Condition {
     Vote(Server, Server),
     /// In its current term it has voted for nobody: `no_vote(n3)`.
     NoVote(Server),
+    /// By what it has applied, these vote, and after a joint configuration nobody else will: `voters(n1, [n1, n2, n4])`.
+    Voters(Server, Vec<Server>),
+    /// By what it has applied, these are the voters that a joint configuration is about to lose or has had all along; nobody, if
+    /// it is not joint: `outgoing(n1, [n1, n2, n3])`.
+    Outgoing(Server, Vec<Server>),
+    /// By what it has applied, these learn: `learners(n1, [n5])`.
+    Learners(Server, Vec<Server>),
+    /// By what it has applied, these vote still and will learn when the joint configuration ends: `to_learn(n1, [n3])`.
+    ToLearn(Server, Vec<Server>),
+    /// By what it has applied, the configuration is joint: `joint(n1)`.
+    Joint(Server),
+    /// It refused what was asked of it last, for this reason: `refuses(n1, "another change of members may be under way")`.
+    Refuses(Server, String),
     /// Its commit index is this: `commit(n1, 2)`.
     Commit(Server, u64),
     /// Its commit index is at least this: `commit_at_least(n1, 2)`.
@@ -41,7 +55,8 @@ pub enum Condition {
     Unknown(ClientName),
     /// The client's last request was refused: `refused(c1)`.
     Refused(ClientName),
-    /// There is a leader, and every server is up, has the leader's log and has applied all of it: `converged`.
+    /// There is a leader, and every member is up, has the leader's log and has applied all of it, and no joint configuration is
+    /// about to end by itself: `converged`.
     Converged,
     /// It is switched off: `down(n1)`.
     Down(Server),
@@ -62,6 +77,12 @@ impl Condition {
             Self::Term(server, term) => scene.is_in_term(*server, *term),
             Self::Vote(server, candidate) => scene.has_voted(*server, Some(*candidate)),
             Self::NoVote(server) => scene.has_voted(*server, None),
+            Self::Voters(server, voters) => scene.has_members(*server, Part::Voters, voters),
+            Self::Outgoing(server, voters) => scene.has_members(*server, Part::Outgoing, voters),
+            Self::Learners(server, learners) => scene.has_members(*server, Part::Learners, learners),
+            Self::ToLearn(server, learners) => scene.has_members(*server, Part::ToLearn, learners),
+            Self::Joint(server) => scene.is_joint(*server),
+            Self::Refuses(server, reason) => scene.has_refused(*server, reason),
             Self::Commit(server, index) => scene.has_committed(*server, *index),
             Self::CommitAtLeast(server, index) => scene.has_committed_at_least(*server, *index),
             Self::Log(server, terms) => scene.has_written(*server, terms),
@@ -95,12 +116,20 @@ impl Condition {
             | Self::Role(server, _)
             | Self::Term(server, _)
             | Self::NoVote(server)
+            | Self::Joint(server)
+            | Self::Refuses(server, _)
             | Self::Commit(server, _)
             | Self::CommitAtLeast(server, _)
             | Self::Log(server, _)
             | Self::DurableLog(server, _)
             | Self::Down(server)
             | Self::Halted(server) => vec![Party::Server(*server)],
+            Self::Voters(server, others)
+            | Self::Outgoing(server, others)
+            | Self::Learners(server, others)
+            | Self::ToLearn(server, others) => {
+                std::iter::once(server).chain(others).copied().map(Party::Server).collect()
+            }
             Self::Vote(server, candidate) => vec![Party::Server(*server), Party::Server(*candidate)],
             Self::Answer(client, _)
             | Self::Waiting(client)

@@ -218,3 +218,25 @@ impl RoleName {
         }
     }
 }
+
+/// In which capacity servers belong to a cluster.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    Voters,
+    Outgoing,
+    Learners,
+    ToLearn,
+}
+
+/// How a change of members takes effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransitionName {
+    /// At once if it is one step, and otherwise through a joint configuration that ends by itself.
+    #[default]
+    Automatic,
+    /// Through a joint configuration that ends by itself.
+    Implicit,
+    /// Through a joint configuration that lasts until `leave` ends it.
+    Explicit,
+}

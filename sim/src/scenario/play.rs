@@ -4,6 +4,7 @@ mod quiet;
 mod setting;
 mod mail;
 mod machines;
+mod members;
 mod clients;
 mod passage;
 
@@ -18,6 +19,7 @@ use super::{
 use crate::{
     chance::Door,
     checks::{self, Violation},
+    client::KvWorkload,
     disk::DiskFault,
     mistake::Place,
     program::Program,
@@ -120,6 +122,8 @@ struct Player<'a> {
     tank: Tank,
     fate: FateOfSectors,
     last_crashed: Option<usize>,
+    /// Who refused what its operator asked last, and why.
+    refusal: Option<(usize, String)>,
     /// The step that is being taken.
     place: Place,
     /// Faults of disks, each with the machine that it was ordered for and the step that did it.
@@ -135,9 +139,18 @@ impl<'a> Player<'a> {
         let options = setting::tank_options(&scenario.cluster);
         let files = setting::files(scenario, programs)?;
         let checks = checks::built_in();
-        let tank = Tank::with_files(options, &files, programs, checks, door, Trace::kept());
+        let tank = Tank::of(KvWorkload::default(), options, &files, programs, checks, door, Trace::kept());
         let place = Place::whole(&scenario.source);
-        Ok(Self { scenario, tank, fate, last_crashed: None, place, ordered: Vec::new(), together: false })
+        Ok(Self {
+            scenario,
+            tank,
+            fate,
+            last_crashed: None,
+            refusal: None,
+            place,
+            ordered: Vec::new(),
+            together: false,
+        })
     }
 
     fn play(mut self, twist: &Twist) -> Outcome {
@@ -213,7 +226,7 @@ impl<'a> Player<'a> {
     }
 
     fn scene(&self) -> Scene<'_> {
-        Scene { tank: &self.tank, last_crashed: self.last_crashed }
+        Scene { tank: &self.tank, last_crashed: self.last_crashed, refusal: self.refusal.as_ref() }
     }
 
     /// The place of a server in the cluster.
@@ -230,6 +243,8 @@ impl<'a> Player<'a> {
         match step {
             Step::Campaign(server) => self.campaign(*server),
             Step::Transfer { from, to } => self.transfer(*from, *to),
+            Step::Change(change) => self.change(change),
+            Step::Leave(server) => self.leave(*server),
             Step::Deliver(messages) => self.each(messages, Tank::deliver_now),
             Step::Drop(messages) => self.each(messages, Tank::drop_now),
             Step::Duplicate(messages) => self.each(messages, Tank::duplicate_now),

@@ -5,11 +5,12 @@ use wavetank_process::{
     raft_core::{LogIndex, NodeId},
 };
 
-use super::{ClientName, RoleName, Server};
+use super::{ClientName, RoleName, Server, names::Part};
 use crate::{
     audit::DurableState,
     checks::Watched,
     client::Status as Operation,
+    members::{Members, Servers, listed},
     run,
     tank::{Status, Tank},
 };
@@ -18,6 +19,8 @@ use crate::{
 pub(super) struct Scene<'a> {
     pub(super) tank: &'a Tank,
     pub(super) last_crashed: Option<usize>,
+    /// Who refused what its operator asked last, and why.
+    pub(super) refusal: Option<&'a (usize, String)>,
 }
 
 /// Why a claim does not hold.
@@ -120,6 +123,43 @@ impl Scene<'_> {
         equal(shown.vote, expected, |vote| match vote {
             Some(vote) => format!("{id} has voted for {vote} in {}", shown.term),
             None => format!("{id} has voted for nobody in {}", shown.term),
+        })
+    }
+}
+
+/// Members, as of what a server has applied.
+impl Scene<'_> {
+    fn members(&self, server: Server) -> Result<(NodeId, &Members), Instead> {
+        let (id, _) = self.observation(server)?;
+        Ok((id, self.machine(server)?.members()))
+    }
+
+    /// Whether these, and nobody else, belong to it in this capacity.
+    pub(super) fn has_members(&self, server: Server, part: Part, expected: &[Server]) -> Claim {
+        let (id, members) = self.members(server)?;
+        let expected = expected.iter().map(|server| self.machine(*server).map(|machine| machine.id));
+        let expected = expected.collect::<Result<Servers, _>>()?;
+        let actual = match part {
+            Part::Voters => &members.incoming,
+            Part::Outgoing => &members.outgoing,
+            Part::Learners => &members.learners,
+            Part::ToLearn => &members.learners_next,
+        };
+        equal(actual, &expected, |_| format!("for {id} the members are {members}, not {}", listed(&expected)))
+    }
+
+    pub(super) fn is_joint(&self, server: Server) -> Claim {
+        let (id, members) = self.members(server)?;
+        equal(members.is_joint(), true, |_| format!("for {id} the members are {members}"))
+    }
+
+    /// Whether it refused what its operator asked last, for this reason.
+    pub(super) fn has_refused(&self, server: Server, expected: &str) -> Claim {
+        let (id, position) = (self.machine(server)?.id, self.find(server)?);
+        let refusal = self.refusal.filter(|(by, _)| *by == position).map(|(_, reason)| reason.as_str());
+        equal(refusal, Some(expected), |refusal| match refusal {
+            Some(reason) => format!("{id} has refused: {reason}"),
+            None => format!("{id} has refused nothing"),
         })
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use serde::Deserialize;
 
-use super::{ClientName, Condition, Fate, Kind, Messages, Party, Server, names::from_one};
+use super::{ClientName, Condition, Fate, Kind, Messages, Party, Server, TransitionName, names::from_one};
 use crate::{
     disk::{Damage, DiskOperation},
     kv::Command,
@@ -29,6 +29,11 @@ pub enum Step {
         /// Who is to lead.
         to: Server,
     },
+
+    /// Asks for a change of members: `change(add: [n4])`. Whoever refuses has the step refused, unless the script says otherwise.
+    Change(Change),
+    /// Asks a leader to leave a joint configuration: `leave(leader)`.
+    Leave(Server),
 
     /// Delivers every message that fits, in the order in which they were sent: `deliver(kind: RequestVote, to: n2)`.
     /// Refused if one of them is held or cannot arrive, because its link is cut or its receiver is down.
@@ -148,6 +153,37 @@ pub enum Step {
     Expect(Condition),
 }
 
+/// A change of members: `change(add: [n4], remove: [n1], transition: explicit)`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// Who is asked; the leader if not said.
+    #[serde(default = "leader")]
+    pub to: Server,
+    /// Who is to vote; a learner is promoted so.
+    #[serde(default)]
+    pub add: Vec<Server>,
+    /// Who is to learn; a voter is demoted so.
+    #[serde(default)]
+    pub learn: Vec<Server>,
+    /// Who is to be no member.
+    #[serde(default)]
+    pub remove: Vec<Server>,
+    /// How it takes effect; `automatic` if not said.
+    #[serde(default)]
+    pub transition: TransitionName,
+    /// Whether the script goes on if it is refused, to [claim](Condition::Refuses) that it was.
+    #[serde(default)]
+    pub even_if_refused: bool,
+}
+
+impl Change {
+    /// Every server that it concerns.
+    pub(super) fn concerned(&self) -> Vec<Server> {
+        [&self.add[..], &self.learn, &self.remove].concat()
+    }
+}
+
 /// What a client asks, whatever the verb.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -216,7 +252,9 @@ impl Step {
             | Self::Fill(server)
             | Self::Tear(server, _)
             | Self::Rot(server, _)
-            | Self::MakeRoom(server) => servers(&[*server]),
+            | Self::MakeRoom(server)
+            | Self::Leave(server) => servers(&[*server]),
+            Self::Change(change) => servers(&[vec![change.to], change.concerned()].concat()),
             Self::Transfer { from, to } | Self::Cut { from, to } => servers(&[*from, *to]),
             Self::Partition(groups) => servers(&groups.concat()),
             Self::Deliver(Messages { from, to, .. })

@@ -19,6 +19,7 @@ pub(super) fn validate(scenario: &Scenario) -> Result<(), Mistake> {
         scenario.validate_parties(step.parties(), *place)?;
         for step in step.all() {
             scenario.validate_call(step, *place)?;
+            scenario.validate_change(step, *place)?;
             scenario.validate_together(step, *place)?;
         }
     }
@@ -44,10 +45,17 @@ impl Scenario {
     }
 
     fn validate_cluster(&self) -> Result<(), Mistake> {
-        let Cluster { voters, clients, .. } = self.cluster;
+        let Cluster { voters, learners, spares, clients, .. } = self.cluster;
         if !(1..=MOST_NAMED).contains(&voters) {
             let (title, expected) = (format!("a cluster of {voters}"), "expected 1 to 9 voters");
             return Err(self.mistake(self.place_of("voters"), title, expected));
+        }
+        let servers = self.cluster.servers();
+        if MOST_NAMED < servers {
+            let title =
+                format!("a cluster of {voters} voters, {learners} learners and {spares} spare servers");
+            let word = if MOST_NAMED < voters.saturating_add(learners) { "learners" } else { "spares" };
+            return Err(self.mistake(self.place_of(word), title, "expected at most 9 servers"));
         }
         if MOST_NAMED < clients {
             let (title, expected) = (format!("{clients} clients"), "expected at most 9 clients");
@@ -81,11 +89,11 @@ impl Scenario {
 
     /// Whether the servers and clients that something names exist.
     fn validate_parties(&self, parties: Vec<Party>, place: Place) -> Result<(), Mistake> {
-        let Cluster { voters, clients, .. } = self.cluster;
+        let (servers, clients) = (self.cluster.servers(), self.cluster.clients);
         for party in parties {
             let (name, expected) = match party {
-                Party::Server(Server::Number(number)) if voters < number => {
-                    (format!("n{number}"), format!("expected a server from n1 to n{voters}"))
+                Party::Server(Server::Number(number)) if servers < number => {
+                    (format!("n{number}"), format!("expected a server from n1 to n{servers}"))
                 }
                 Party::Client(ClientName(number)) if clients < number => {
                     (format!("c{number}"), expected_client(clients))
@@ -104,6 +112,23 @@ impl Scenario {
         let expected = "expected a `value` for `put` and `append`, none for `get`, and for `cas` a `value` and, if \
                         something must be there, what is `expected`";
         Err(self.mistake(place, "these are not the fields of this request", expected))
+    }
+
+    /// Whether a change of members changes something, and says once what is to become of a server.
+    fn validate_change(&self, step: &Step, place: Place) -> Result<(), Mistake> {
+        let Step::Change(change) = step else { return Ok(()) };
+        let concerned = change.concerned();
+        if concerned.is_empty() {
+            let expected = "expected somebody to `add`, to `learn` or to `remove`; a joint configuration is left by `leave`";
+            return Err(self.mistake(place, "this changes nothing", expected));
+        }
+        let repeated =
+            concerned.iter().enumerate().any(|(position, server)| concerned[..position].contains(server));
+        if repeated {
+            let expected = "expected each server once";
+            return Err(self.mistake(place, "a server cannot become two things at once", expected));
+        }
+        Ok(())
     }
 
     fn validate_together(&self, step: &Step, place: Place) -> Result<(), Mistake> {
@@ -132,6 +157,11 @@ fn expected_client(clients: u64) -> String {
 }
 
 impl Cluster {
+    /// How many servers there are.
+    pub(super) fn servers(&self) -> u64 {
+        self.voters.saturating_add(self.learners).saturating_add(self.spares)
+    }
+
     /// Whether its settings, apart from its size, are such that something can happen.
     fn can_run(&self) -> bool {
         0 < self.heartbeat_ticks

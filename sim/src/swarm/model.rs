@@ -46,7 +46,7 @@ impl Amount {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultModel {
-    /// How many servers there may be.
+    /// How many servers there may be that vote when the cluster begins.
     pub voters: Vec<u64>,
     /// The base of the election timeout.
     pub election_timeout_ticks: RangeInclusive<u64>,
@@ -106,6 +106,11 @@ pub struct FaultModel {
     pub transfers: Amount,
     /// How often messages of one kind are kept back until somebody else leads.
     pub holds: Amount,
+    /// How often the members are to be changed: servers added, removed, promoted and demoted, one by one and jointly. 0 for
+    /// an implementation whose members never change.
+    pub changes: Amount,
+    /// How many servers there may be that wait to be added, in a run in which the members change.
+    pub spares: Vec<u64>,
 }
 
 impl Default for FaultModel {
@@ -141,6 +146,8 @@ impl Default for FaultModel {
             pauses: Amount::Sometimes(1..=3),
             transfers: Amount::Sometimes(1..=3),
             holds: Amount::Sometimes(1..=6),
+            changes: Amount::Sometimes(2..=16),
+            spares: vec![2, 1, 3, 0],
         }
     }
 }
@@ -163,6 +170,7 @@ impl FaultModel {
             pauses: Amount::NONE,
             transfers: Amount::NONE,
             holds: Amount::NONE,
+            changes: Amount::NONE,
             ..Self::default()
         }
     }
@@ -174,6 +182,7 @@ impl FaultModel {
     pub fn validate(&self) -> Result<(), FaultModelError> {
         let lists = [
             ("voters", self.voters.len()),
+            ("spares", self.spares.len()),
             ("pre_vote", self.pre_vote.len()),
             ("check_quorum", self.check_quorum.len()),
             ("max_message_bytes", self.max_message_bytes.len()),
@@ -213,7 +222,7 @@ impl FaultModel {
     }
 
     /// Every range, with the limits that it has to keep.
-    fn ranges(&self) -> [(&'static str, &RangeInclusive<u64>, u64, u64); 21] {
+    fn ranges(&self) -> [(&'static str, &RangeInclusive<u64>, u64, u64); 22] {
         [
             ("election_timeout_ticks", &self.election_timeout_ticks, 2, 1 << 20),
             ("heartbeat_ticks", &self.heartbeat_ticks, 1, 1 << 20),
@@ -236,6 +245,7 @@ impl FaultModel {
             ("pauses", self.pauses.range(), 0, MOST_FAULTS),
             ("transfers", self.transfers.range(), 0, MOST_FAULTS),
             ("holds", self.holds.range(), 0, MOST_FAULTS),
+            ("changes", self.changes.range(), 0, MOST_FAULTS),
         ]
     }
 }

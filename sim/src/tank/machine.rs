@@ -9,17 +9,18 @@ use bytes::Bytes;
 use wavetank_process::{
     Boot, Chance, Context, Control, Input, Label, Observation, Output, Process,
     disk::{self, FileName, Request, Response},
-    raft_core::{EntryId, LogIndex, LogSlice, NodeId},
+    raft_core::{ConfChange, Configuration, EntryId, LogIndex, LogSlice, NodeId, Payload},
 };
 
 use super::{Parcel, Tank, TankOptions};
 use crate::{
-    audit::Images,
+    audit::{Images, payload_digest},
     chance::{Door, Site},
-    checks::{Fact, Watched},
+    checks::{Configurations, Fact, Watched},
     client::Workload,
     clock::Clock,
     disk::{CrashReport, DiskOptions, SectorDisk},
+    members::{Members, Order},
     network::Endpoint,
     panics,
     program::Program,
@@ -92,11 +93,11 @@ impl Chance for ProcessChance<'_> {
 
 impl Machine {
     pub(super) fn new(id: NodeId, program: Arc<dyn Program>, options: &TankOptions, drift_ppm: i64) -> Self {
-        let voters = (1..=options.voters).filter_map(NodeId::new).collect();
+        let (voters, learners) = (options.voter_ids().collect(), options.learner_ids().collect());
         Self {
             id,
             program,
-            boot: Boot { id, voters, incarnation: 0, options: options.raft.clone() },
+            boot: Boot { id, voters, learners, incarnation: 0, options: options.raft.clone() },
             tick: options.tick,
             status: Status::Down,
             process: None,
@@ -109,10 +110,12 @@ impl Machine {
     }
 
     /// The same machine, as the checks see it.
-    pub(super) fn watched(&self) -> Watched {
+    pub(super) fn watched(&self, founding: &Arc<Members>) -> Watched {
         Watched {
             id: self.id,
             observation: None,
+            claimed: None,
+            configurations: Configurations::founding(Arc::clone(founding)),
             written: self.program.auditor(),
             durable: self.program.auditor(),
         }
@@ -132,6 +135,10 @@ impl Machine {
 
     pub(super) fn log(&self) -> Option<LogSlice> {
         self.process.as_ref().and_then(|process| process.log())
+    }
+
+    pub(super) fn configuration(&self) -> Option<Configuration> {
+        self.process.as_ref().and_then(|process| process.configuration())
     }
 
     pub(super) fn set_disk(&mut self, options: DiskOptions) {
@@ -296,17 +303,40 @@ impl<W: Workload> Tank<W> {
     }
 
     /// Asks something of a machine's process as its operator. The reason, if the process refuses.
-    pub fn control(&mut self, position: usize, control: Control) -> Option<String> {
+    pub fn control(&mut self, position: usize, control: Control) -> Option<&str> {
         let id = self.machines[position].id;
-        let (code, text) = match control {
+        let (code, text) = match &control {
             Control::Campaign => (0, format!("{id} is told to campaign")),
             Control::Transfer(to) => (to.number(), format!("{id} is told to hand its leadership to {to}")),
+            Control::Change(change) => {
+                let code = payload_digest(&Payload::ConfChange(Box::new(change.clone())));
+                (code, format!("{id} is told to {}", Order(change)))
+            }
         };
         self.count_fault([9, id.number(), code]);
         self.line(LineKind::Fault, None, || text);
         self.refusal = None;
         self.handle(position, Input::Control(control));
-        self.refusal.take()
+        self.refusal()
+    }
+
+    /// Why a process refused what its operator asked last, if it did.
+    pub fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
+    }
+
+    /// Whether whoever leads is in a joint configuration that does not end by itself.
+    pub(crate) fn stays_joint(&self) -> bool {
+        let members = self.leader().map(|leader| self.cluster[leader].members());
+        members.is_some_and(|members| members.is_joint() && !members.leaves_by_itself)
+    }
+
+    /// Asks whoever leads to leave a joint configuration.
+    pub(crate) fn leave_joint(&mut self) {
+        if let Some(leader) = self.leader() {
+            // Refused, or lost with a leadership: then it is asked again.
+            self.control(leader, Control::Change(ConfChange::leave_joint()));
+        }
     }
 
     /// How many bytes a machine has written and not synced.

@@ -1,10 +1,21 @@
 //! Looking at a process after each event: what changed goes into the identity of the run, before the checks, and
 //! into the trace.
 
-use wavetank_process::{Observation, Role, raft_core::NodeId};
+use std::sync::Arc;
+
+use wavetank_process::{
+    Observation, Role,
+    raft_core::{LogIndex, NodeId},
+};
 
 use super::Tank;
-use crate::{checks::Fact, client::Workload, trace::LineKind};
+use crate::{
+    audit::Auditor,
+    checks::{Configurations, Fact},
+    client::Workload,
+    members::Members,
+    trace::LineKind,
+};
 
 impl<W: Workload> Tank<W> {
     /// Looks at a machine's process and passes on what it shows.
@@ -14,6 +25,9 @@ impl<W: Workload> Tank<W> {
         }
         let Some(now) = self.machines[position].observe() else { return };
         let before = self.cluster[position].observation.replace(now);
+        if before.is_none_or(|before| before.applied != now.applied) {
+            self.look_at_members(position, before.is_none(), now.applied);
+        }
         let [a, b] = halves(now.digest);
         let [c, d] = halves(now.machine_digest);
         self.fingerprint.absorb([position as u64, a, b, c, d, now.commit.0, now.applied.0]);
@@ -30,6 +44,38 @@ impl<W: Workload> Tank<W> {
                 let log = self.machines[position].log();
                 self.judge(&Fact::Recovered { now: &now, log: log.as_ref() }, position);
             }
+        }
+    }
+}
+
+impl<W: Workload> Tank<W> {
+    /// Looks at what a machine that has applied more has made of its members.
+    fn look_at_members(&mut self, position: usize, recovered: bool, applied: LogIndex) {
+        let watched = &mut self.cluster[position];
+        if recovered {
+            watched.configurations = Configurations::founding(Arc::clone(&self.founding));
+        }
+        let before = Arc::clone(watched.configurations.at(LogIndex(u64::MAX)));
+        watched.claimed = self.machines[position].configuration();
+        // A snapshot that is being written may have taken the place of what is applied; the disk has that still.
+        let logs = [watched.written.as_deref(), watched.durable.as_deref()].into_iter().flatten();
+        let log = logs.map(Auditor::state).find(|log| log.base.index <= applied);
+        match (log, &watched.claimed) {
+            (Some(log), _) => watched.configurations.read(log, applied),
+            (None, Some(claimed)) if watched.written.is_none() => {
+                watched.configurations.believe(claimed, applied);
+            }
+            (None, _) => (),
+        }
+        let changed = |(from, members): &&(LogIndex, Arc<Members>)| {
+            self.changes_counted < *from && (members.is_joint() || !before.is_joint())
+        };
+        self.tally.changes += watched.configurations.iter().filter(changed).count() as u64;
+        self.changes_counted = self.changes_counted.max(applied);
+        let now = watched.configurations.at(applied);
+        if self.trace.is_kept() && **now != *before {
+            let text = format!("{} has the members {now}", watched.id);
+            self.line(LineKind::State, None, || text);
         }
     }
 }

@@ -6,7 +6,8 @@ use wavetank_process::{
     Adapter, Boot, ClientId, Committed, Observation, Outputs, ReadOutcome, Recovered, Refusal, RequestId,
     Role,
     raft_core::{
-        AppendOutcome, Entry, Envelope, HardState, LogIndex, LogSlice, Message, NodeId, Payload, Term,
+        AppendOutcome, Entry, EntryId, Envelope, HardState, Leave, LogIndex, LogSlice, Message, NodeId,
+        Payload, Term,
     },
 };
 use wavetank_raft_core::RaftCore;
@@ -165,6 +166,35 @@ impl Twist for CommitsAnyTerm {
                 Observation { commit: shown.commit.max(*agreed), ..shown }
             }
             _ => shown,
+        }
+    }
+}
+
+/// Keeps the members with whom the cluster began, on the server with the lowest number.
+#[derive(Debug, Default)]
+pub(crate) struct PassesOverChanges {
+    is_first: bool,
+}
+
+impl Twist for PassesOverChanges {
+    fn started(&mut self, boot: &Boot) {
+        self.is_first = boot.id.number() == 1;
+    }
+
+    fn apply_change(&mut self, core: &mut RaftCore, id: EntryId) -> Result<bool, String> {
+        if self.is_first { Ok(false) } else { core.apply_change(id) }
+    }
+}
+
+/// As a leader, does not tell its implementation that a joint configuration is applied, which is what it waits for to end it.
+#[derive(Debug, Default)]
+pub(crate) struct StaysJoint;
+
+impl Twist for StaysJoint {
+    fn applied(&mut self, core: &mut RaftCore, index: LogIndex) {
+        let is_joint = core.configuration().is_some_and(|members| members.leave() == Some(Leave::Automatic));
+        if core.observe().role != Role::Leader || !is_joint {
+            core.applied(index);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range, slice, sync::Arc};
 
 use wavetank::{
     chance::{Door, Random},
-    checks,
+    checks::{self, Check},
     program::Program,
     run::{self, Keep, Report, Verdict},
     storm::Storm,
@@ -34,15 +34,25 @@ pub(crate) fn first(program: &Arc<dyn Program>, check: &str, seeds: Range<u64>) 
 /// Asserts that in the storm of one of the seeds this check fires when no other check watches the inner state.
 pub(crate) fn alone(program: &Arc<dyn Program>, check: &str, seeds: Range<u64>) {
     hunt(check, seeds, |seed| {
-        let options = options(program, seed);
         let only = checks::built_in().into_iter().filter(|built_in| built_in.name() == check).collect();
-        let programs = slice::from_ref(program);
-        let door = Door::new(Random::new(seed));
-        let mut tank = Tank::new(options.tank, programs, only, door, Trace::default());
-        let mut storm = Storm::plan(&options.faults, &mut tank);
-        while tank.events() < options.faults.events && storm.step(&mut tank) {}
+        let tank = storm(program, only, Trace::default(), seed);
         tank.violation().map_or("(none)".to_owned(), |violation| violation.check.clone())
     });
+}
+
+/// The storm of the history that a seed stands for, judged by these checks.
+pub(crate) fn storm(
+    program: &Arc<dyn Program>,
+    checks: Vec<Box<dyn Check>>,
+    trace: Trace,
+    seed: u64,
+) -> Tank {
+    let options = options(program, seed);
+    let door = Door::new(Random::new(seed));
+    let mut tank = Tank::new(options.tank, slice::from_ref(program), checks, door, trace);
+    let mut storm = Storm::plan(&options.faults, &mut tank);
+    while tank.events() < options.faults.events && storm.step(&mut tank) {}
+    tank
 }
 
 /// Asks for one seed after the other what was found, until it is what is looked for.

@@ -6,149 +6,152 @@ use bytes::Bytes;
 use wavetank::kv::Kv;
 use wavetank_process::{ClientId, RequestId, RestoreError, StateMachine};
 
-/// Keeps no sessions: a retry takes effect again.
-#[derive(Debug, Default)]
-pub(crate) struct ForgetsSessions {
-    kv: Kv,
-    applied: u64,
+/// What a state machine does differently; whatever a variant does not mention is done right.
+pub(crate) trait Twist: std::fmt::Debug + Default + 'static {
+    /// Before a command is applied. By which name.
+    fn applies(&mut self, _kv: &Kv, id: RequestId, _command: &[u8]) -> RequestId {
+        id
+    }
+
+    /// A query is served.
+    fn queried(&self) {}
+
+    /// What is added to the digest.
+    fn digest(&self) -> u128 {
+        0
+    }
+
+    /// The snapshot.
+    fn snapshot(&self, kv: &Kv) -> Bytes {
+        kv.snapshot()
+    }
+
+    /// Takes a snapshot's state.
+    fn restore(&mut self, kv: &mut Kv, snapshot: &[u8]) -> Result<(), RestoreError> {
+        kv.restore(snapshot)
+    }
 }
 
-impl StateMachine for ForgetsSessions {
+/// The key-value store with a twist.
+#[derive(Debug, Default)]
+pub(crate) struct Twisted<T> {
+    kv: Kv,
+    twist: T,
+}
+
+impl<T: Twist> StateMachine for Twisted<T> {
     fn is_query(request: &[u8]) -> bool {
         Kv::is_query(request)
     }
 
     fn apply(&mut self, id: RequestId, command: &[u8]) -> Bytes {
-        self.applied += 1;
-        self.kv.apply(RequestId { sequence: self.applied, ..id }, command)
+        let id = self.twist.applies(&self.kv, id, command);
+        self.kv.apply(id, command)
     }
 
     fn query(&self, request: &[u8]) -> Bytes {
+        self.twist.queried();
         self.kv.query(request)
     }
 
     fn digest(&self) -> u128 {
-        self.kv.digest()
+        self.kv.digest() ^ self.twist.digest()
     }
 
     fn snapshot(&self) -> Bytes {
-        let snapshot = [&self.applied.to_le_bytes()[..], &self.kv.snapshot()].concat();
-        snapshot.into()
+        self.twist.snapshot(&self.kv)
     }
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), RestoreError> {
+        self.twist.restore(&mut self.kv, snapshot)
+    }
+}
+
+/// Keeps no sessions: a retry takes effect again.
+#[derive(Debug, Default)]
+pub(crate) struct ForgetsSessions {
+    applied: u64,
+}
+
+impl Twist for ForgetsSessions {
+    fn applies(&mut self, _kv: &Kv, id: RequestId, _command: &[u8]) -> RequestId {
+        self.applied += 1;
+        RequestId { sequence: self.applied, ..id }
+    }
+
+    fn snapshot(&self, kv: &Kv) -> Bytes {
+        [&self.applied.to_le_bytes()[..], &kv.snapshot()].concat().into()
+    }
+
+    fn restore(&mut self, kv: &mut Kv, snapshot: &[u8]) -> Result<(), RestoreError> {
         let (applied, rest) = snapshot.split_first_chunk().expect("it begins with the count");
         self.applied = u64::from_le_bytes(*applied);
-        self.kv.restore(rest)
+        kv.restore(rest)
     }
 }
 
 /// Keeps count of the queries it has served, which each replica serves others of.
 #[derive(Debug, Default)]
 pub(crate) struct CountsQueries {
-    kv: Kv,
     queries: Cell<u64>,
 }
 
-impl StateMachine for CountsQueries {
-    fn is_query(request: &[u8]) -> bool {
-        Kv::is_query(request)
-    }
-
-    fn apply(&mut self, id: RequestId, command: &[u8]) -> Bytes {
-        self.kv.apply(id, command)
-    }
-
-    fn query(&self, request: &[u8]) -> Bytes {
+impl Twist for CountsQueries {
+    fn queried(&self) {
         self.queries.set(self.queries.get() + 1);
-        self.kv.query(request)
     }
 
     fn digest(&self) -> u128 {
-        self.kv.digest() ^ u128::from(self.queries.get())
-    }
-
-    fn snapshot(&self) -> Bytes {
-        self.kv.snapshot()
-    }
-
-    fn restore(&mut self, snapshot: &[u8]) -> Result<(), RestoreError> {
-        self.kv.restore(snapshot)
+        self.queries.get().into()
     }
 }
 
 /// Takes snapshots of the state before the last command.
 #[derive(Debug, Default)]
 pub(crate) struct SnapshotsLag {
-    kv: Kv,
     before: Kv,
 }
 
-impl StateMachine for SnapshotsLag {
-    fn is_query(request: &[u8]) -> bool {
-        Kv::is_query(request)
+impl Twist for SnapshotsLag {
+    fn applies(&mut self, kv: &Kv, id: RequestId, _command: &[u8]) -> RequestId {
+        self.before = kv.clone();
+        id
     }
 
-    fn apply(&mut self, id: RequestId, command: &[u8]) -> Bytes {
-        self.before = self.kv.clone();
-        self.kv.apply(id, command)
-    }
-
-    fn query(&self, request: &[u8]) -> Bytes {
-        self.kv.query(request)
-    }
-
-    fn digest(&self) -> u128 {
-        self.kv.digest()
-    }
-
-    fn snapshot(&self) -> Bytes {
+    fn snapshot(&self, _kv: &Kv) -> Bytes {
         self.before.snapshot()
     }
 
-    fn restore(&mut self, snapshot: &[u8]) -> Result<(), RestoreError> {
+    fn restore(&mut self, kv: &mut Kv, snapshot: &[u8]) -> Result<(), RestoreError> {
         self.before.restore(snapshot)?;
-        self.kv.restore(snapshot)
+        kv.restore(snapshot)
     }
 }
 
 /// Restores what the keys hold, and no sessions.
 #[derive(Debug, Default)]
 pub(crate) struct RestoresWithoutSessions {
-    kv: Kv,
     /// What was written, and in a snapshot takes the sessions' place: the commands of a client that is nobody.
     writes: Vec<Bytes>,
 }
 
-impl StateMachine for RestoresWithoutSessions {
-    fn is_query(request: &[u8]) -> bool {
-        Kv::is_query(request)
-    }
-
-    fn apply(&mut self, id: RequestId, command: &[u8]) -> Bytes {
+impl Twist for RestoresWithoutSessions {
+    fn applies(&mut self, _kv: &Kv, id: RequestId, command: &[u8]) -> RequestId {
         self.writes.push(Bytes::copy_from_slice(command));
-        self.kv.apply(id, command)
+        id
     }
 
-    fn query(&self, request: &[u8]) -> Bytes {
-        self.kv.query(request)
-    }
-
-    fn digest(&self) -> u128 {
-        self.kv.digest()
-    }
-
-    fn snapshot(&self) -> Bytes {
+    fn snapshot(&self, _kv: &Kv) -> Bytes {
         let frame = |write: &Bytes| [&(write.len() as u64).to_le_bytes()[..], write].concat();
         self.writes.iter().flat_map(frame).collect::<Vec<_>>().into()
     }
 
-    fn restore(&mut self, mut snapshot: &[u8]) -> Result<(), RestoreError> {
-        *self = Self::default();
+    fn restore(&mut self, kv: &mut Kv, mut snapshot: &[u8]) -> Result<(), RestoreError> {
+        (*self, *kv) = (Self::default(), Kv::default());
         while let Some((len, rest)) = snapshot.split_first_chunk() {
             let (write, rest) = rest.split_at(u64::from_le_bytes(*len) as usize);
-            let sequence = self.writes.len() as u64 + 1;
-            self.apply(RequestId { client: ClientId(u64::MAX), sequence }, write);
+            self.writes.push(Bytes::copy_from_slice(write));
+            kv.apply(RequestId { client: ClientId(u64::MAX), sequence: self.writes.len() as u64 }, write);
             snapshot = rest;
         }
         Ok(())

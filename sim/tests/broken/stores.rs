@@ -114,20 +114,33 @@ impl<U: Unsynced> LogStore for NeverSyncs<U> {
     }
 }
 
-/// Writes down terms and entries, but no votes.
-#[derive(Debug, Default)]
-pub(crate) struct ForgetsVotes {
-    store: WalStore,
+/// What a store does differently; whatever a variant does not mention is done right.
+pub(crate) trait Twist: std::fmt::Debug + Default + 'static {
+    /// What is written for what was to be written.
+    fn write(&mut self, asked: &Persist) -> Persist {
+        asked.clone()
+    }
+
+    /// The disk has answered.
+    fn answered(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
-impl LogStore for ForgetsVotes {
+/// The store with a twist.
+#[derive(Debug, Default)]
+pub(crate) struct Twisted<T> {
+    store: WalStore,
+    twist: T,
+}
+
+impl<T: Twist> LogStore for Twisted<T> {
     fn open(&mut self, disk: &mut DiskQueue) {
         self.store.open(disk);
     }
 
     fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
-        let hard_state = write.hard_state.map(|state| HardState::recovered(state.term(), None));
-        self.store.append(&Persist { hard_state, ..write.clone() }, disk);
+        self.store.append(&self.twist.write(write), disk);
     }
 
     fn save_snapshot(&mut self, last: EntryId, bytes: &[u8], disk: &mut DiskQueue) {
@@ -152,57 +165,39 @@ impl LogStore for ForgetsVotes {
         result: DiskResult,
         disk: &mut DiskQueue,
     ) -> Result<StoreEvent, StoreError> {
+        self.twist.answered()?;
         self.store.complete(id, result, disk)
+    }
+}
+
+/// Writes down terms and entries, but no votes.
+#[derive(Debug, Default)]
+pub(crate) struct ForgetsVotes;
+
+impl Twist for ForgetsVotes {
+    fn write(&mut self, asked: &Persist) -> Persist {
+        let hard_state = asked.hard_state.map(|state| HardState::recovered(state.term(), None));
+        Persist { hard_state, ..asked.clone() }
     }
 }
 
 /// Writes the last entry once more when it is committed, without its command.
 #[derive(Debug, Default)]
 pub(crate) struct RewritesTheCommitted {
-    store: WalStore,
     /// The last entry that was written.
     last: Option<LogSlice>,
 }
 
-impl LogStore for RewritesTheCommitted {
-    fn open(&mut self, disk: &mut DiskQueue) {
-        self.store.open(disk);
-    }
-
-    fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
-        let mut write = write.clone();
+impl Twist for RewritesTheCommitted {
+    fn write(&mut self, asked: &Persist) -> Persist {
+        let mut write = asked.clone();
         if let Some(entries) = &write.entries {
             self.last = Some(end_of(entries));
         } else if let Some(last) = self.last.take_if(|last| last.last().index <= write.commit) {
             let blank = Entry { term: last.last().term, payload: Payload::Noop };
             write.entries = Some(LogSlice::new(last.prev(), vec![blank]).expect("the same term"));
         }
-        self.store.append(&write, disk);
-    }
-
-    fn save_snapshot(&mut self, last: EntryId, bytes: &[u8], disk: &mut DiskQueue) {
-        self.store.save_snapshot(last, bytes, disk);
-    }
-
-    fn name_snapshot(&mut self, snapshot: &SnapshotMeta, disk: &mut DiskQueue) {
-        self.store.name_snapshot(snapshot, disk);
-    }
-
-    fn discard_snapshot(&mut self, last: EntryId) {
-        self.store.discard_snapshot(last);
-    }
-
-    fn compact(&mut self, to: LogIndex, disk: &mut DiskQueue) -> bool {
-        self.store.compact(to, disk)
-    }
-
-    fn complete(
-        &mut self,
-        id: RequestId,
-        result: DiskResult,
-        disk: &mut DiskQueue,
-    ) -> Result<StoreEvent, StoreError> {
-        self.store.complete(id, result, disk)
+        write
     }
 }
 
@@ -216,100 +211,39 @@ fn end_of(entries: &LogSlice) -> LogSlice {
 /// Writes the entry before those it is given once more, without its command.
 #[derive(Debug, Default)]
 pub(crate) struct RewritesTheLast {
-    store: WalStore,
     /// The last entry that was written.
     last: Option<LogSlice>,
 }
 
-impl LogStore for RewritesTheLast {
-    fn open(&mut self, disk: &mut DiskQueue) {
-        self.store.open(disk);
-    }
-
-    fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
-        let mut write = write.clone();
-        if let Some(entries) = &write.entries {
-            let last = self.last.replace(end_of(entries)).filter(|last| last.last() == entries.prev());
-            if let Some(last) = last {
-                let blank = Entry { term: last.last().term, payload: Payload::Noop };
-                let all = [&[blank], entries.entries()].concat();
-                write.entries = Some(LogSlice::new(last.prev(), all).expect("the same terms"));
-            }
+impl Twist for RewritesTheLast {
+    fn write(&mut self, asked: &Persist) -> Persist {
+        let mut write = asked.clone();
+        let Some(entries) = &write.entries else { return write };
+        let last = self.last.replace(end_of(entries)).filter(|last| last.last() == entries.prev());
+        if let Some(last) = last {
+            let blank = Entry { term: last.last().term, payload: Payload::Noop };
+            let all = [&[blank], entries.entries()].concat();
+            write.entries = Some(LogSlice::new(last.prev(), all).expect("the same terms"));
         }
-        self.store.append(&write, disk);
-    }
-
-    fn save_snapshot(&mut self, last: EntryId, bytes: &[u8], disk: &mut DiskQueue) {
-        self.store.save_snapshot(last, bytes, disk);
-    }
-
-    fn name_snapshot(&mut self, snapshot: &SnapshotMeta, disk: &mut DiskQueue) {
-        self.store.name_snapshot(snapshot, disk);
-    }
-
-    fn discard_snapshot(&mut self, last: EntryId) {
-        self.store.discard_snapshot(last);
-    }
-
-    fn compact(&mut self, to: LogIndex, disk: &mut DiskQueue) -> bool {
-        self.store.compact(to, disk)
-    }
-
-    fn complete(
-        &mut self,
-        id: RequestId,
-        result: DiskResult,
-        disk: &mut DiskQueue,
-    ) -> Result<StoreEvent, StoreError> {
-        self.store.complete(id, result, disk)
+        write
     }
 }
 
 /// Has enough after a while.
 #[derive(Debug, Default)]
 pub(crate) struct GivesUp {
-    store: WalStore,
     answers: u64,
 }
 
 /// How many answers of the disk it bears.
 const PATIENCE: u64 = 60;
 
-impl LogStore for GivesUp {
-    fn open(&mut self, disk: &mut DiskQueue) {
-        self.store.open(disk);
-    }
-
-    fn append(&mut self, write: &Persist, disk: &mut DiskQueue) {
-        self.store.append(write, disk);
-    }
-
-    fn save_snapshot(&mut self, last: EntryId, bytes: &[u8], disk: &mut DiskQueue) {
-        self.store.save_snapshot(last, bytes, disk);
-    }
-
-    fn name_snapshot(&mut self, snapshot: &SnapshotMeta, disk: &mut DiskQueue) {
-        self.store.name_snapshot(snapshot, disk);
-    }
-
-    fn discard_snapshot(&mut self, last: EntryId) {
-        self.store.discard_snapshot(last);
-    }
-
-    fn compact(&mut self, to: LogIndex, disk: &mut DiskQueue) -> bool {
-        self.store.compact(to, disk)
-    }
-
-    fn complete(
-        &mut self,
-        id: RequestId,
-        result: DiskResult,
-        disk: &mut DiskQueue,
-    ) -> Result<StoreEvent, StoreError> {
+impl Twist for GivesUp {
+    fn answered(&mut self) -> Result<(), StoreError> {
         self.answers += 1;
         if PATIENCE < self.answers {
             return Err(StoreError(format!("{PATIENCE} answers are enough")));
         }
-        self.store.complete(id, result, disk)
+        Ok(())
     }
 }

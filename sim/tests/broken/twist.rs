@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use raft_core::{
-    Configuration, EntryId, Envelope, LogIndex, LogSlice, NodeId, SnapshotMeta, SnapshotOutcome,
+    ConfChange, Configuration, EntryId, Envelope, LogIndex, LogSlice, NodeId, SnapshotMeta, SnapshotOutcome,
 };
 use wavetank_process::{
     Adapter, Boot, Description, Observation, Outputs, Recovered, Refusal, RequestId, raft_core,
@@ -51,6 +51,21 @@ pub(crate) trait Twist: Debug + Default + 'static {
     /// What it shows of itself.
     fn observed(&self, _core: &RaftCore, shown: Observation) -> Observation {
         shown
+    }
+
+    /// An operator wants a change of members.
+    fn propose_change(&mut self, core: &mut RaftCore, change: ConfChange) -> Result<(), Refusal> {
+        core.propose_change(change)
+    }
+
+    /// An entry that may be a change of members is applied.
+    fn apply_change(&mut self, core: &mut RaftCore, id: EntryId) -> Result<bool, String> {
+        core.apply_change(id)
+    }
+
+    /// Whom it takes for the members.
+    fn claimed(&self, members: Configuration) -> Configuration {
+        members
     }
 
     /// Entries were applied.
@@ -119,7 +134,11 @@ impl<T: Twist> Adapter for Twisted<T> {
     }
 
     fn configuration(&self) -> Option<Configuration> {
-        self.core.configuration()
+        self.core.configuration().map(|members| self.twist.claimed(members))
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        self.core.wants_snapshot()
     }
 
     fn snapshot_available(&mut self, snapshot: SnapshotMeta) {
@@ -148,6 +167,14 @@ impl<T: Twist> Adapter for Twisted<T> {
 
     fn transfer(&mut self, to: NodeId) -> Result<(), Refusal> {
         self.core.transfer(to)
+    }
+
+    fn propose_change(&mut self, change: ConfChange) -> Result<(), Refusal> {
+        self.twist.propose_change(&mut self.core, change)
+    }
+
+    fn apply_change(&mut self, id: EntryId) -> Result<bool, String> {
+        self.twist.apply_change(&mut self.core, id)
     }
 
     fn drain(&mut self, outputs: &mut Outputs) {

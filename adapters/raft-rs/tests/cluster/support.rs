@@ -25,7 +25,13 @@ pub(crate) fn options() -> RaftOptions {
 }
 
 pub(crate) fn boot(number: u64, voters: u64, options: RaftOptions) -> Boot {
-    Boot { id: id(number), voters: (1..=voters).map(id).collect(), incarnation: 0, options }
+    Boot {
+        id: id(number),
+        voters: (1..=voters).map(id).collect(),
+        learners: Vec::new(),
+        incarnation: 0,
+        options,
+    }
 }
 
 pub(crate) fn blank() -> Recovered {

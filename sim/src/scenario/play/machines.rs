@@ -23,11 +23,14 @@ impl Player<'_> {
         self.control(from, Control::Transfer(to))
     }
 
-    fn control(&mut self, server: Server, control: Control) -> Played {
+    /// Asks something of a server as its operator. Whoever refuses makes the step one that cannot be taken.
+    pub(super) fn control(&mut self, server: Server, control: Control) -> Played {
         let position = self.find(server)?;
         possible(*self.tank.status(position) == Status::Up, "it is not running")?;
         let id = self.tank.cluster()[position].id;
-        let refusal = self.tank.control(position, control);
+        self.refusal = None;
+        self.tank.control(position, control);
+        let refusal = self.tank.refusal();
         refusal.map_or(Ok(()), |reason| Err(Failure::Step(format!("{id} refuses: {reason}"))))
     }
 

@@ -6,7 +6,7 @@ use super::{Failure, Played, Player};
 use crate::{
     network::{Endpoint, InFlight, MessageId},
     scenario::{ClientName, Messages, Party},
-    tank::{Parcel, Post, Tank, Unmoved},
+    tank::{Post, Tank, Unmoved},
 };
 
 impl Player<'_> {
@@ -17,7 +17,7 @@ impl Player<'_> {
         mut act: impl FnMut(&mut Tank, MessageId) -> Result<(), Unmoved>,
     ) -> Played {
         for id in self.matching(messages)? {
-            let named = self.tank.network().message(id).map(|message| self.name(message)).unwrap_or_default();
+            let named = self.tank.network().message(id).map(name).unwrap_or_default();
             act(&mut self.tank, id).map_err(|unmoved| Failure::Step(format!("{named}: {unmoved}")))?;
             self.settle_moment();
         }
@@ -31,7 +31,7 @@ impl Player<'_> {
         let fits = |message: &&InFlight<Post>| {
             from.is_none_or(|from| message.from == from)
                 && to.is_none_or(|to| message.to == to)
-                && messages.kind.is_none_or(|kind| self.kind(message) == kind.name())
+                && messages.kind.is_none_or(|kind| message.payload.kind() == kind.name())
         };
         let fitting = self.tank.network().in_flight().filter(fits).map(|message| message.id);
         let found: Vec<_> = match messages.nth {
@@ -43,22 +43,10 @@ impl Player<'_> {
 
     /// That no message fits, and which ones there are.
     fn none_fits(&self) -> String {
-        let waiting: Vec<_> = self.tank.network().in_flight().map(|message| self.name(message)).collect();
+        let waiting: Vec<_> = self.tank.network().in_flight().map(name).collect();
         match waiting.is_empty() {
             true => "no such message: the mailboxes are empty".to_owned(),
             false => format!("no such message; in the mailboxes: {}", waiting.join(", ")),
-        }
-    }
-
-    fn name(&self, message: &InFlight<Post>) -> String {
-        format!("{} {} → {}", self.kind(message), message.from, message.to)
-    }
-
-    fn kind(&self, message: &InFlight<Post>) -> &'static str {
-        match &message.payload.parcel {
-            Parcel::Peer(_) => self.tank.kind(message.from, &message.payload).unwrap_or("?"),
-            Parcel::Request { .. } => "Request",
-            Parcel::Reply { .. } => "Reply",
         }
     }
 
@@ -68,4 +56,8 @@ impl Player<'_> {
             Party::Client(ClientName(number)) => Ok(Endpoint::Client(ClientId(number))),
         }
     }
+}
+
+fn name(message: &InFlight<Post>) -> String {
+    format!("{} {} → {}", message.payload.kind(), message.from, message.to)
 }

@@ -16,6 +16,8 @@ use crate::{
 pub(super) fn tank_options(cluster: &Cluster) -> TankOptions {
     let Cluster {
         voters,
+        learners,
+        spares,
         clients,
         pre_vote,
         check_quorum,
@@ -31,6 +33,8 @@ pub(super) fn tank_options(cluster: &Cluster) -> TankOptions {
     let client = ClientOptions { operations: 0, timeout: client_timeout, ..ClientOptions::default() };
     TankOptions {
         voters,
+        learners,
+        spares,
         tick,
         raft: RaftOptions {
             election_timeout_ticks,
@@ -52,7 +56,7 @@ pub(super) fn files(
     scenario: &Scenario,
     programs: &[Arc<dyn Program>],
 ) -> Result<Vec<BTreeMap<FileName, Vec<u8>>>, Mistake> {
-    let mut files = vec![BTreeMap::new(); scenario.cluster.voters as usize];
+    let mut files = vec![BTreeMap::new(); scenario.cluster.servers() as usize];
     for (given, place) in &scenario.given {
         let mistake = |expected: &str| {
             let title = "no server can have this behind it";
