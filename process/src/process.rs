@@ -48,6 +48,10 @@ pub enum Control {
     Transfer(NodeId),
     /// Change who belongs to the cluster.
     Change(ConfChange),
+    /// Take a snapshot of what is applied.
+    Snapshot,
+    /// Remove from the log what the latest snapshot covers.
+    Compact,
 }
 
 /// What happens to a process.

@@ -171,7 +171,7 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Replica<A, L, S> {
                 running.note_reads(&mut self.outputs.reads, context);
             }
             running.drop_unwanted_snapshot(&mut self.store, context);
-            running.take_snapshot(&mut self.store, &mut self.disk, context);
+            running.take_due_snapshot(&mut self.store, &mut self.disk, context);
         }
         for (id, request) in self.disk.drain() {
             context.emit(Output::Disk { id, request });
@@ -232,7 +232,9 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Process for Replica<A, L, S> {
                 }
             }
             (Input::Request { id, bytes }, Phase::Running(running)) => running.request(id, bytes, context),
-            (Input::Control(control), Phase::Running(running)) => running.control(control, context),
+            (Input::Control(control), Phase::Running(running)) => {
+                running.control(control, &mut self.store, &mut self.disk, context);
+            }
         }
         self.settle(context);
     }
@@ -316,11 +318,19 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
         }
     }
 
-    fn control(&mut self, control: Control, context: &mut Context<'_>) {
+    fn control<L: LogStore>(
+        &mut self,
+        control: Control,
+        store: &mut L,
+        disk: &mut DiskQueue,
+        context: &mut Context<'_>,
+    ) {
         let taken = match control {
             Control::Campaign => self.raft.campaign(),
             Control::Transfer(to) => self.raft.transfer(to),
             Control::Change(change) => self.change_members(change, context),
+            Control::Snapshot => self.take_snapshot(store, disk),
+            Control::Compact => self.compact(store, disk, context),
         };
         let reason = match taken {
             Ok(()) => return,

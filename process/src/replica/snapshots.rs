@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use raft_core::{EntryId, LogIndex, NodeId, SnapshotHandle, SnapshotMeta, SnapshotOutcome, Term};
 
-use super::{Running, branches};
+use super::{Refusal, Running, branches};
 use crate::{
     adapter::{Adapter, Boot, Persist, Recovered, SnapshotOptions, SnapshotSend, StoredSnapshot},
     frame::{Chunk, ChunkReply, Frame, Received},
@@ -118,31 +118,47 @@ impl<S> Snapshots<S> {
 
 impl<A: Adapter, S: StateMachine> Running<A, S> {
     /// Takes a snapshot if it is time, or if somebody needs one.
-    pub(super) fn take_snapshot<L: LogStore>(
+    pub(super) fn take_due_snapshot<L: LogStore>(
         &mut self,
         store: &mut L,
         disk: &mut DiskQueue,
         context: &mut Context<'_>,
     ) {
-        let Snapshots { options, taking, installing, .. } = &self.snapshots;
-        let Some(every) = options.snapshot_every_entries else { return };
-        let entries = self.applied.index.0.saturating_sub(self.snapshots.covered().0);
-        if entries == 0 || taking.is_some() || !installing.is_empty() {
-            return;
-        }
-        if entries < every.max(1) {
-            if !self.raft.wants_snapshot() {
-                return;
-            }
+        let Some(every) = self.snapshots.options.snapshot_every_entries else { return };
+        let due = every.max(1) <= self.applied.index.0.saturating_sub(self.snapshots.covered().0);
+        let wanted = due || self.raft.wants_snapshot();
+        if wanted && self.take_snapshot(store, disk).is_ok() && !due {
             context.emit(Output::Reached { branch: branches::TAKEN_FOR_A_NEWCOMER });
         }
-        let Some(configuration) = self.raft.configuration() else { return };
+    }
+
+    /// Takes a snapshot of what is applied.
+    ///
+    /// # Errors
+    /// When another one is on its way to the disk, or there is nothing new to take one of.
+    pub(super) fn take_snapshot<L: LogStore>(
+        &mut self,
+        store: &mut L,
+        disk: &mut DiskQueue,
+    ) -> Result<(), Refusal> {
+        let refused = |reason: &str| Err(Refusal::Other(reason.to_owned()));
+        let Snapshots { taking, installing, .. } = &self.snapshots;
+        if taking.is_some() || !installing.is_empty() {
+            return refused("another snapshot is on its way to the disk");
+        }
+        if self.applied.index <= self.snapshots.covered() {
+            return refused("the latest snapshot covers all that is applied");
+        }
+        let Some(configuration) = self.raft.configuration() else {
+            return refused("it cannot say who its members are");
+        };
         let last = self.applied;
         // Committed entries never change, so the last one's index is a name for what they have led to.
         let meta = SnapshotMeta { last, configuration, handle: SnapshotHandle(last.index.0) };
         let bytes = self.machine.snapshot();
         store.save_snapshot(last, &bytes, disk);
         self.snapshots.taking = Some(StoredSnapshot { meta, bytes });
+        Ok(())
     }
 
     /// The bytes of a snapshot are durable: one of our own, or one that was received.
@@ -178,13 +194,42 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
         self.raft.snapshot_available(taken.meta.clone());
         self.snapshots.latest = Some(taken);
         context.emit(Output::Reached { branch: branches::TAKEN });
-        let to = LogIndex(last.index.0.saturating_sub(self.snapshots.options.keep_entries_behind_snapshot));
-        if self.snapshots.base < to {
-            self.raft.compact(to);
-            self.snapshots.base = to;
-            if store.compact(to, disk) {
-                context.emit(Output::Reached { branch: branches::COMPACTED });
-            }
+        let kept = self.snapshots.options.keep_entries_behind_snapshot;
+        self.compact_to(LogIndex(last.index.0.saturating_sub(kept)), store, disk, context);
+    }
+
+    /// Removes from the log what the latest snapshot covers.
+    ///
+    /// # Errors
+    /// When that is nothing.
+    pub(super) fn compact<L: LogStore>(
+        &mut self,
+        store: &mut L,
+        disk: &mut DiskQueue,
+        context: &mut Context<'_>,
+    ) -> Result<(), Refusal> {
+        let covered = self.snapshots.covered();
+        if covered <= self.snapshots.base {
+            return Err(Refusal::Other("no snapshot covers an entry of its log".to_owned()));
+        }
+        self.compact_to(covered, store, disk, context);
+        Ok(())
+    }
+
+    fn compact_to<L: LogStore>(
+        &mut self,
+        to: LogIndex,
+        store: &mut L,
+        disk: &mut DiskQueue,
+        context: &mut Context<'_>,
+    ) {
+        if to <= self.snapshots.base {
+            return;
+        }
+        self.raft.compact(to);
+        self.snapshots.base = to;
+        if store.compact(to, disk) {
+            context.emit(Output::Reached { branch: branches::COMPACTED });
         }
     }
 

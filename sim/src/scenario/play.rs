@@ -10,7 +10,7 @@ mod passage;
 
 use std::sync::Arc;
 
-use wavetank_process::raft_core::NodeId;
+use wavetank_process::{Control, raft_core::NodeId};
 
 use super::{
     Condition, Messages, Mistake, Scenario, Scripted, Server, Step,
@@ -245,6 +245,8 @@ impl<'a> Player<'a> {
             Step::Transfer { from, to } => self.transfer(*from, *to),
             Step::Change(change) => self.change(change),
             Step::Leave(server) => self.leave(*server),
+            Step::Snapshot(server) => self.control(*server, Control::Snapshot),
+            Step::Compact(server) => self.control(*server, Control::Compact),
             Step::Deliver(messages) => self.each(messages, Tank::deliver_now),
             Step::Drop(messages) => self.each(messages, Tank::drop_now),
             Step::Duplicate(messages) => self.each(messages, Tank::duplicate_now),

@@ -34,6 +34,11 @@ pub enum Step {
     Change(Change),
     /// Asks a leader to leave a joint configuration: `leave(leader)`.
     Leave(Server),
+    /// Has a server take a snapshot of what it has applied: `snapshot(n1)`. When it is durable, the log is compacted, but for
+    /// as many entries as the cluster's `keep_entries_behind_snapshot` says.
+    Snapshot(Server),
+    /// Has a server remove from its log all that its latest snapshot covers: `compact(n1)`.
+    Compact(Server),
 
     /// Delivers every message that fits, in the order in which they were sent: `deliver(kind: RequestVote, to: n2)`.
     /// Refused if one of them is held or cannot arrive, because its link is cut or its receiver is down.
@@ -253,7 +258,9 @@ impl Step {
             | Self::Tear(server, _)
             | Self::Rot(server, _)
             | Self::MakeRoom(server)
-            | Self::Leave(server) => servers(&[*server]),
+            | Self::Leave(server)
+            | Self::Snapshot(server)
+            | Self::Compact(server) => servers(&[*server]),
             Self::Change(change) => servers(&[vec![change.to], change.concerned()].concat()),
             Self::Transfer { from, to } | Self::Cut { from, to } => servers(&[*from, *to]),
             Self::Partition(groups) => servers(&groups.concat()),

@@ -312,6 +312,9 @@ impl<W: Workload> Tank<W> {
                 let code = payload_digest(&Payload::ConfChange(Box::new(change.clone())));
                 (code, format!("{id} is told to {}", Order(change)))
             }
+            // Of other controls the code is a server, or none; no server has these numbers.
+            Control::Snapshot => (u64::MAX, format!("{id} is told to take a snapshot")),
+            Control::Compact => (u64::MAX - 1, format!("{id} is told to compact its log")),
         };
         self.count_fault([9, id.number(), code]);
         self.line(LineKind::Fault, None, || text);
