@@ -171,6 +171,7 @@ const FRESH_EVENTS: u64 = 12;
 impl Storm {
     /// Places the faults of a budget.
     pub fn plan<W: Workload>(budget: &Budget, tank: &mut Tank<W>) -> Self {
+        let changes = if members::may_change(tank) { budget.changes } else { 0 };
         let shares = [
             (FaultKind::Crash, budget.crashes),
             (FaultKind::PowerLoss, budget.power_losses),
@@ -179,7 +180,7 @@ impl Storm {
             (FaultKind::Pause, budget.pauses),
             (FaultKind::Transfer, budget.transfers),
             (FaultKind::Hold, budget.holds),
-            (FaultKind::Change, budget.changes),
+            (FaultKind::Change, changes),
         ];
         let mut planned = Vec::new();
         let mut counters = BTreeMap::new();
@@ -194,8 +195,7 @@ impl Storm {
                     (FaultKind::Crash | FaultKind::Partition | FaultKind::Pause, 3) => Phase::FreshLeader,
                     _ => Phase::Any,
                 };
-                let waits =
-                    0 < budget.changes && door.chance(Site::of(labels::FAULT_CHANGE, kind as u64), 1, 4);
+                let waits = 0 < changes && door.chance(Site::of(labels::FAULT_CHANGE, kind as u64), 1, 4);
                 let phase = if waits && kind != FaultKind::Change { Phase::Joint } else { phase };
                 planned.push(Planned { kind, event, phase });
             }

@@ -116,7 +116,7 @@ broken_variants! {
     passing_over_changes_of_members_violates_configuration_safety:
         adapter::<adapters::PassesOverChanges>() => first "ConfigurationSafety" within 15;
     counting_copies_by_former_members_violates_commit_durability:
-        adapter::<adapters::PassesOverChanges>() => alone "CommitDurability" within 15;
+        adapter::<adapters::PassesOverChanges>() => alone "CommitDurability" within 40;
     counting_votes_by_former_members_violates_election_quorum:
         adapter::<adapters::PassesOverChanges>() => alone "ElectionQuorum" within 30;
     never_leaving_a_joint_configuration_violates_liveness:

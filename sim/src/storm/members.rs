@@ -2,7 +2,7 @@
 
 use wavetank_process::{
     Control,
-    raft_core::{ConfChange, EntryId, MemberChange, NodeId, Transition},
+    raft_core::{ConfChange, MemberChange, NodeId, Transition},
 };
 
 use super::{Ending, FaultKind, Storm};
@@ -16,6 +16,14 @@ use crate::{
 
 /// How many servers one change concerns at most.
 const MOST_STEPS: u64 = 4;
+
+/// Whether an operator may change the members at all. Who was removed may go on campaigning, in later and later terms. With
+/// CheckQuorum or PreVote the others do not listen to it; without, they follow it into terms of which their leader never hears,
+/// and one that only learns, or is added again, does not hear that leader for ever.
+pub(super) fn may_change<W: Workload>(tank: &Tank<W>) -> bool {
+    let raft = &tank.options().raft;
+    raft.check_quorum || raft.pre_vote
+}
 
 impl Storm {
     /// Asks whoever leads for a change of members; now and then for another one at once, which has to be refused.
@@ -62,18 +70,9 @@ impl Candidates {
             leader: tank.cluster()[leader].id,
             voters: ids(&|machine| members.votes(machine.id)),
             learners: ids(&|machine| members.contains(machine.id) && !members.votes(machine.id)),
-            strangers: ids(&|machine| !members.contains(machine.id) && may_be_added(machine, tank)),
+            strangers: ids(&|machine| !members.contains(machine.id)),
         }
     }
-}
-
-/// Whether an operator may add a server: who was removed may have gone on campaigning, and be in a later term than the leader.
-/// With CheckQuorum or PreVote the leader hears of it and a new one is elected; without, neither listens to the other for ever,
-/// and only servers may be added that have never belonged to the cluster.
-fn may_be_added<W: Workload>(machine: &Watched, tank: &Tank<W>) -> bool {
-    let raft = &tank.options().raft;
-    let is_new = machine.observation.is_some_and(|shown| shown.last == EntryId::ORIGIN);
-    raft.check_quorum || raft.pre_vote || is_new
 }
 
 /// A change that makes sense to a leader, mostly: what it finds to do depends on its members. `None` if nothing was found.

@@ -107,7 +107,8 @@ pub struct FaultModel {
     /// How often messages of one kind are kept back until somebody else leads.
     pub holds: Amount,
     /// How often the members are to be changed: servers added, removed, promoted and demoted, one by one and jointly. 0 for
-    /// an implementation whose members never change.
+    /// an implementation whose members never change. They change only with PreVote or CheckQuorum: without, servers that were
+    /// removed may keep a cluster from its work for ever.
     pub changes: Amount,
     /// How many servers there may be that wait to be added, in a run in which the members change.
     pub spares: Vec<u64>,
@@ -147,7 +148,7 @@ impl Default for FaultModel {
             transfers: Amount::Sometimes(1..=3),
             holds: Amount::Sometimes(1..=6),
             changes: Amount::Sometimes(2..=16),
-            spares: vec![2, 1, 3, 0],
+            spares: vec![0, 2, 1, 3],
         }
     }
 }
