@@ -142,6 +142,8 @@ fn a_step_that_cannot_be_taken_fails_at_its_place() {
         ("change(add: [n1]), expect(no_leader)", "there is no leader"),
         ("change(to: n1, remove: [n2]), expect(no_leader)", "n1 refuses: not the leader"),
         ("leave(n2), expect(no_leader)", "n2 refuses: not the leader"),
+        ("snapshot(n2), expect(no_leader)", "n2 refuses: the latest snapshot covers all that is applied"),
+        ("compact(n2), expect(no_leader)", "n2 refuses: no snapshot covers an entry of its log"),
         ("retry(to: n1), expect(no_leader)", "no open request"),
         ("partition([[n1], [n1]]), expect(no_leader)", "n1 is in two groups"),
         ("restart(last_crashed), expect(no_leader)", "no server has crashed"),
