@@ -184,3 +184,33 @@ fn payload_hash(payload: &Payload) -> u64 {
         Payload::ConfChange(change) => xxh3_64_with_seed(&change.to_hashable_bytes(), 2),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(feed: impl FnOnce(&mut Digest)) -> u128 {
+        let mut digest = Digest::default();
+        feed(&mut digest);
+        digest.finish()
+    }
+
+    #[test]
+    fn different_values_have_different_digests() {
+        let entry = |term, index| digest(|digest| digest.entry_id(EntryId::new(term, index)));
+        assert_eq!(entry(1, 2), entry(1, 2));
+        assert_ne!(entry(1, 2), entry(1, 3));
+        assert_ne!(entry(1, 2), entry(2, 2));
+        let option = |value| digest(|digest| digest.option(value));
+        assert_ne!(option(None), option(Some(0)));
+        let node = |number| digest(|digest| digest.node(NodeId::new(number)));
+        assert_ne!(node(1), node(2));
+        let members = |numbers: &[u64]| {
+            let configuration =
+                Configuration::of_voters(numbers.iter().filter_map(|&number| NodeId::new(number)));
+            digest(|digest| digest.configuration(&configuration))
+        };
+        assert_ne!(members(&[1, 2]), members(&[1, 3]));
+        assert_ne!(members(&[1, 2]), members(&[1, 2, 3]));
+    }
+}

@@ -250,3 +250,56 @@ impl From<LogSlice> for RawLogSlice {
         Self { prev: slice.prev, entries: slice.entries().to_vec() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::{
+        NodeId,
+        conf_change::{MemberChange, Transition},
+    };
+
+    fn sizes(payload: Payload, index: u64) -> (u64, u64) {
+        let size = payload.size();
+        let ByteCount(encoded) = Entry { term: Term(1), payload }.encoded_size(LogIndex(index));
+        (size.0, encoded)
+    }
+
+    /// A tag and a number each for term and index, and what is carried behind a tag and its length.
+    #[test]
+    fn sizes_are_those_that_etcd_counts() {
+        assert_eq!(sizes(Payload::Noop, 1), (0, 4));
+        assert_eq!(sizes(Payload::Noop, 127), (0, 4));
+        assert_eq!(sizes(Payload::Noop, 128), (0, 5), "seven bits to a byte");
+        assert_eq!(sizes(Payload::Command(Bytes::from_static(b"abc")), 1), (3, 4 + 1 + 1 + 3));
+        assert_eq!(sizes(Payload::Command(vec![0; 200].into()), 1), (200, 4 + 1 + 2 + 200));
+        let add = |number| MemberChange::AddVoter(NodeId::new(number).expect("not zero"));
+        let change = |transition, changes, context| {
+            Payload::ConfChange(Box::new(ConfChange { transition, changes, context }))
+        };
+        let simple = change(Transition::Automatic, vec![add(4)], Bytes::new());
+        assert_eq!(sizes(simple, 1), (6, 4 + 2 + 1 + 1 + 6));
+        let explicit = change(Transition::JointExplicit, vec![add(4), add(5)], Bytes::from_static(b"why"));
+        assert_eq!(sizes(explicit, 1), (2 + 12 + 3, 4 + 2 + 1 + 1 + 17));
+        let leave = change(Transition::Automatic, vec![], Bytes::new());
+        assert_eq!(sizes(leave, 1), (0, 4 + 2));
+    }
+
+    #[test]
+    fn slices_are_equal_if_they_hold_the_same_in_the_same_place() {
+        let entries = |terms: &[u64]| {
+            terms.iter().map(|&term| Entry { term: Term(term), payload: Payload::Noop }).collect::<Vec<_>>()
+        };
+        let slice = |prev, terms: &[u64]| LogSlice::new(prev, entries(terms)).expect("terms in order");
+        let (one, another) = (EntryId::new(1, 1), EntryId::new(1, 2));
+        let long = slice(one, &[1, 2, 2]);
+        assert_eq!(long, slice(one, &[1, 2, 2]));
+        assert_eq!(long.after(LogIndex(2)), Some(slice(another, &[2, 2])), "of whatever it is a part");
+        assert_ne!(long, slice(one, &[1, 2]));
+        assert_ne!(long, slice(one, &[1, 2, 3]));
+        assert_ne!(long, slice(another, &[1, 2, 2]));
+        assert_ne!(LogSlice::empty(one), LogSlice::empty(another));
+    }
+}

@@ -176,3 +176,25 @@ impl fmt::Display for ByteCount {
         write!(f, "{} bytes", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::{format, string::ToString};
+
+    use super::*;
+
+    /// As traces and messages write them.
+    #[test]
+    fn ids_are_told_apart_in_writing() {
+        let node = NodeId::new(3).expect("not zero");
+        assert_eq!(node.to_string(), "n3");
+        assert_eq!(Term(4).to_string(), "t4");
+        assert_eq!(LogIndex(5).to_string(), "5");
+        assert_eq!(
+            (EntryId::new(4, 5).to_string(), format!("{:?}", EntryId::new(4, 5))),
+            ("4@5".into(), "4@5".into())
+        );
+        assert_eq!(Ticks(6).to_string(), "6 ticks");
+        assert_eq!(NodeId::new(0), None);
+    }
+}

@@ -13,4 +13,6 @@ mod events;
 mod etcd_preset;
 mod hostile;
 mod no_panic;
+#[cfg(feature = "serde")]
+mod serialization;
 mod random_clusters;

@@ -1,6 +1,6 @@
 //! How much may wait: for a quorum, and for the state machine.
 
-use raft_core::{ByteCount, Entry, LogIndex, Payload, ProposeError, Proposed, Term};
+use raft_core::{ByteCount, Entry, LogIndex, Payload, ProposeError, Proposed, Raft, Term};
 
 use crate::cluster::{Cluster, at, matched, node};
 
@@ -84,22 +84,29 @@ fn the_size_of_an_entry_is_what_it_takes_to_write_it_down() {
     assert_eq!(size(1, 1, Payload::Command(vec![0; 128].into())), 7 + 128);
 }
 
-/// Entries leave for the state machine a page at a time.
-#[test]
-fn committed_entries_are_handed_out_within_a_quota() {
-    let mut cluster = Cluster::configured(1, |config| config.max_applying_bytes = ByteCount(1));
+/// A leader on its own with these many bytes to be applied at a time, and five commands of seven bytes that are durable.
+fn with_five_to_apply(max_applying_bytes: u64) -> Raft {
+    let mut cluster =
+        Cluster::configured(1, |config| config.max_applying_bytes = ByteCount(max_applying_bytes));
     cluster.slow_disk(1);
     cluster.campaign(1);
     while !cluster.writes(1).is_empty() {
         cluster.flush(1);
     }
     let mut raft = cluster.raft(1).clone();
-    for command in ["x", "y", "z"] {
+    for command in ["v", "w", "x", "y", "z"] {
         raft.propose(command.into()).expect("it leads");
     }
     let write = raft.ready().and_then(|ready| ready.write).expect("the entries");
     raft.on_persisted(write.durable().receipt).expect("the oldest");
-    for index in 2..=4 {
+    raft
+}
+
+/// Entries leave for the state machine a page at a time.
+#[test]
+fn committed_entries_are_handed_out_within_a_quota() {
+    let mut raft = with_five_to_apply(1);
+    for index in 2..=6 {
         let ready = raft.ready().expect("a page");
         let page = ready.committed.expect("an entry");
         assert_eq!((page.len(), page.last()), (1, at(1, index)));
@@ -108,4 +115,18 @@ fn committed_entries_are_handed_out_within_a_quota() {
     }
     assert!(!raft.has_ready());
     assert_eq!(raft.id(), node(1));
+}
+
+/// What is being applied still counts: each entry that is done makes room for one more.
+#[test]
+fn the_quota_counts_what_is_under_way() {
+    let mut raft = with_five_to_apply(2 * 7);
+    let page = raft.ready().and_then(|ready| ready.committed).expect("entries");
+    assert_eq!((page.len(), page.last()), (2, at(1, 3)));
+    for (applied, next) in [(2, 4), (3, 5), (4, 6)] {
+        raft.on_applied(LogIndex(applied)).expect("as handed out");
+        let page = raft.ready().and_then(|ready| ready.committed).expect("an entry");
+        assert_eq!((page.len(), page.last()), (1, at(1, next)), "{applied} is applied");
+        assert!(!raft.has_ready(), "two are under way");
+    }
 }
