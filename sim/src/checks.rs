@@ -2,8 +2,8 @@
 //!
 //! A check is told [facts](Fact), one at a time, each about one machine, and may look at the whole
 //! [cluster](Watched) as it is then. The built-in ones share identifiers with the implementations and no logic:
-//! quorums are counted again [here](crate::members), by configurations read from the logs, and durable state is what an [independent reader](crate::audit) finds on the disk,
-//! never what an implementation claims. To add a check, implement [`Check`] and hand it to the tank.
+//! quorums are counted again [here](crate::members), by configurations read from the logs, and durable state is what an
+//! [independent reader](crate::audit) finds on the disk, never what an implementation claims. To add a check, implement [`Check`] and hand it to the tank.
 //!
 //! A check also says whether it had anything to decide: one that never did has proved nothing, and the counters
 //! of a run show it.
@@ -67,6 +67,8 @@ pub struct Watched {
     pub observation: Option<Observation>,
     /// Whom its process took last for the members, if it said.
     pub claimed: Option<Configuration>,
+    /// Whether it has sent messages that nobody could read, whatever they promised.
+    pub is_mute: bool,
     /// Whom its log has made members, by an independent reading.
     pub(crate) configurations: Configurations,
     /// Reads what was handed to the disk, synced or not: the log as the process has it.
@@ -277,4 +279,4 @@ impl Judge {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

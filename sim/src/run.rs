@@ -205,7 +205,7 @@ fn play<W: Workload>(options: &RunOptions, tank: &mut Tank<W>, storm: &mut Storm
     if tank.violation().is_none() {
         judged.liveness = true;
         settle(options, tank, storm);
-        judged.impossible = tank.leader().is_none() && election_is_impossible(tank);
+        judged.impossible = election_is_impossible(tank);
     }
     if let Some(violation) = tank.violation() {
         return (Verdict::Fail(violation.clone()), judged);
@@ -256,6 +256,8 @@ fn settle<W: Workload>(options: &RunOptions, tank: &mut Tank<W>, storm: &mut Sto
     if 0 < options.faults.changes {
         settle_members(tank, deadline, limit);
     }
+    // To leave joint configurations may have taken longer.
+    let deadline = deadline.max(tank.now() + tank.options().longest_election_timeout());
     // What was open may have been given up. A client that comes now must be served, however often it has to ask: a
     // message that was long under way may still depose a leader once.
     let probe = tank.add_client(ClientOptions {
@@ -273,6 +275,7 @@ fn settle<W: Workload>(options: &RunOptions, tank: &mut Tank<W>, storm: &mut Sto
 /// Sees to it that the changes of members come to an end.
 fn settle_members<W: Workload>(tank: &mut Tank<W>, deadline: Time, limit: u64) {
     run_until(tank, deadline, limit, not_converged);
+    let deadline = deadline.max(tank.now() + tank.options().longest_election_timeout() * CALM_LIMIT);
     while tank.violation().is_none() && tank.events() <= limit && tank.stays_joint() {
         tank.leave_joint();
         let pause = tank.now() + tank.options().longest_election_timeout();
@@ -344,11 +347,22 @@ fn run_until<W: Workload>(
     }
 }
 
-/// Whether nobody can be elected, although nothing is wrong: a configuration acts where it is applied, and the only one who
-/// knows that the last change is committed is who was removed by it, or has the shorter log. Whoever else has the longer log
-/// needs by its own configuration the votes of those. (The known gap of apply-time configurations, etcd's issue 12359.)
+/// Whether nobody leads and nobody can be elected, although nothing is wrong: see [`nobody_can_win`].
 fn election_is_impossible<W: Workload>(tank: &Tank<W>) -> bool {
     let cluster = tank.cluster();
+    let is_off = |machine: usize| *tank.status(machine) == Status::Down;
+    // Whoever is up and shows nothing might win, if only it recovered.
+    let all_show =
+        (0..cluster.len()).all(|machine| cluster[machine].observation.is_some() || is_off(machine));
+    tank.leader().is_none() && all_show && nobody_can_win(cluster)
+}
+
+/// Whether by the rules nobody wins, whoever stands for election: a configuration acts where it is applied, and the only one
+/// who knows that the last change is committed is who was removed by it, or has the shorter log. Whoever else has the longer
+/// log needs by its own configuration the votes of those. (The known gap of apply-time configurations, etcd's issue 12359.)
+///
+/// Never so while all of them are up and have the same members: of the voters then, the one with the longest log wins.
+fn nobody_can_win(cluster: &[Watched]) -> bool {
     let could_win = |candidate: &Watched| {
         let Some(shown) = candidate.observation else { return false };
         let grants = |id: NodeId| {
@@ -357,8 +371,7 @@ fn election_is_impossible<W: Workload>(tank: &Tank<W>) -> bool {
         };
         candidate.members().votes(candidate.id) && candidate.members().is_quorum(grants)
     };
-    let agree = cluster.iter().all(|machine| machine.members() == cluster[0].members());
-    !agree && !cluster.iter().any(could_win)
+    !cluster.iter().any(could_win)
 }
 
 fn clients_open<W: Workload>(tank: &Tank<W>) -> Option<String> {
@@ -451,5 +464,49 @@ fn report<W: Workload>((verdict, judged): (Verdict, Judged), tank: &Tank<W>, sto
         branches,
         trace: tank.trace().lines().to_vec(),
         decisions: tank.decisions(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wavetank_process::{
+        Observation, Role,
+        raft_core::{EntryId, MemberChange},
+    };
+
+    use super::*;
+    use crate::checks::testing::{change, cluster, node, observation, reconfigured};
+
+    /// Servers that are up, with logs of these lengths.
+    fn up(lengths: &[u64]) -> Vec<Watched> {
+        let mut cluster = cluster(lengths.len() as u64);
+        for (machine, &length) in cluster.iter_mut().zip(lengths) {
+            let last = EntryId::new(1, length);
+            machine.observation =
+                Some(Observation { last, applied: last.index, ..observation(Role::Follower, 1) });
+        }
+        cluster
+    }
+
+    #[test]
+    fn among_servers_that_agree_on_the_members_somebody_can_win() {
+        assert!(!nobody_can_win(&up(&[3, 4, 5])));
+        assert!(!nobody_can_win(&up(&[5, 5, 5])));
+        let mut some_are_down = up(&[5, 4, 3]);
+        some_are_down[2].observation = None;
+        assert!(!nobody_can_win(&some_are_down));
+        some_are_down[1].observation = None;
+        assert!(nobody_can_win(&some_are_down), "one of three is no majority");
+    }
+
+    #[test]
+    fn who_alone_knows_of_its_removal_keeps_the_other_from_being_elected() {
+        let mut cluster = up(&[5, 4]);
+        assert!(!nobody_can_win(&cluster), "n1 has the longer log, and a vote");
+        reconfigured(&mut cluster[0], &[(5, change(&[MemberChange::Remove(node(1))]))], 5);
+        assert!(nobody_can_win(&cluster), "n2 needs the vote of n1, whose log is longer");
+        let caught_up = up(&[5, 5]).remove(1);
+        cluster[1] = caught_up;
+        assert!(!nobody_can_win(&cluster), "with as long a log n2 gets it");
     }
 }

@@ -212,7 +212,7 @@ impl<W: Workload> std::fmt::Debug for Tank<W> {
 }
 
 impl Tank {
-    /// A tank whose clients use the key-value store; and whose disks are empty; otherwise as [`of`](Tank::of).
+    /// A tank whose clients use the key-value store and whose disks are empty; otherwise as [`of`](Tank::of).
     ///
     /// # Panics
     /// When there is no program, or no voter.

@@ -23,7 +23,8 @@ use crate::{
 };
 
 fn histories() -> u64 {
-    env::var("FUZZ_HISTORIES").ok().and_then(|number| number.parse().ok()).unwrap_or(1_000)
+    let asked = env::var("FUZZ_HISTORIES").ok();
+    asked.map_or(1_000, |number| number.parse().expect("FUZZ_HISTORIES is a number of histories"))
 }
 
 /// The first violating event, if there is one, by a check with these options.

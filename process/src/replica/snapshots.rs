@@ -124,8 +124,8 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
         disk: &mut DiskQueue,
         context: &mut Context<'_>,
     ) {
-        let Some(every) = self.snapshots.options.snapshot_every_entries else { return };
-        let due = every.max(1) <= self.applied.index.0.saturating_sub(self.snapshots.covered().0);
+        let entries = self.applied.index.0.saturating_sub(self.snapshots.covered().0);
+        let due = self.snapshots.options.snapshot_every_entries.is_some_and(|every| every.max(1) <= entries);
         let wanted = due || self.raft.wants_snapshot();
         if wanted && self.take_snapshot(store, disk).is_ok() && !due {
             context.emit(Output::Reached { branch: branches::TAKEN_FOR_A_NEWCOMER });

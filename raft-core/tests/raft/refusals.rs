@@ -234,3 +234,19 @@ fn entries_stand_in_order() {
     assert!(slice(end, &[1]).is_err());
     assert!(slice(EntryId { term: Term(1), index: LogIndex(u64::MAX) }, &[1]).is_err());
 }
+
+/// A term is written before an entry of it. Only the snapshot with which a cluster is founded comes without.
+#[test]
+fn a_start_needs_the_term_of_its_log() {
+    let start = |snapshot: Option<EntryId>, log: LogSlice| {
+        let configuration = Configuration::of_voters([1, 2, 3].map(node));
+        let snapshot = snapshot.map(|last| SnapshotMeta { last, configuration, handle: SnapshotHandle(0) });
+        let recovered = Recovered { snapshot, log, ..Recovered::founding([1, 2, 3].map(node)) };
+        Raft::new(Config::new(node(1)), recovered, Incarnation(1)).map(|_| ())
+    };
+    let behind = |last| Err(StartError::TermBehindLog { term: Term(0), last });
+    assert_eq!(start(None, slice(EntryId::ORIGIN, &[1])), behind(at(1, 1)));
+    assert_eq!(start(Some(at(1, 1)), LogSlice::empty(at(1, 1))), Ok(()));
+    assert_eq!(start(Some(at(2, 1)), LogSlice::empty(at(2, 1))), behind(at(2, 1)));
+    assert_eq!(start(Some(at(1, 1)), slice(at(1, 1), &[1])), behind(at(1, 2)));
+}

@@ -11,8 +11,8 @@ use wavetank_process::{
 use super::{Check, Fact, Finding, Watched};
 use crate::{audit::AuditEntry, members::Members};
 
-/// The latest committed entry is on the disks of a majority by the configuration that counted it, and so is everything before it: in the log, or in a snapshot
-/// that is whole. Machines that are down count by their disks.
+/// The latest committed entry is on the disks of a majority by the configuration that counted it, and so is everything
+/// before it: in the log, or in a snapshot that is whole. Machines that are down count by their disks.
 #[derive(Debug, Default)]
 pub struct CommitDurability {
     /// The highest committed index.
@@ -188,6 +188,7 @@ mod tests {
             assert!(matches!(finding(base, is_whole), Finding::Violated(_)), "{base} {is_whole}");
         }
     }
+
     #[test]
     fn a_leader_counts_by_the_members_that_it_has_applied() {
         let finding = |holders: &[usize], from: u64, applied: u64| {

@@ -42,7 +42,9 @@ impl Configurations {
         if self.read_to < log.base.index
             && let Some(snapshot) = &log.snapshot
         {
-            self.enter(snapshot.last.index, Arc::clone(&snapshot.members));
+            if **self.at(snapshot.last.index) != *snapshot.members {
+                self.enter(snapshot.last.index, Arc::clone(&snapshot.members));
+            }
             self.read_to = snapshot.last.index;
         }
         if applied <= self.read_to {
@@ -63,6 +65,7 @@ impl Configurations {
         }
     }
 
+    /// Has these be the members from `index` on, which is behind every one there is.
     pub(super) fn enter(&mut self, index: LogIndex, members: Arc<Members>) {
         self.list.push((index, members));
     }
@@ -100,5 +103,11 @@ mod tests {
         log.snapshot = Some(AuditSnapshot { last, is_whole: true, members });
         read.read(&log, LogIndex(9));
         assert_eq!(read.at(LogIndex(9)).to_string(), "n4");
+        let known = read.iter().count();
+        log.base = EntryId::new(1, 12);
+        let (last, members) = (log.base, Arc::new(founding(&[4])));
+        log.snapshot = Some(AuditSnapshot { last, is_whole: true, members });
+        read.read(&log, LogIndex(12));
+        assert_eq!(read.iter().count(), known, "nothing has changed");
     }
 }

@@ -215,6 +215,7 @@ mod tests {
             PreVoteQuorum::default().check(&Fact::Observed { before: &before, now: &now }, 0, &cluster(5));
         assert_eq!(finding, Finding::Unconcerned);
     }
+
     #[test]
     fn servers_that_are_no_voters_are_not_asked() {
         let mut cluster = cluster(5);

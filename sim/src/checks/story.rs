@@ -129,7 +129,8 @@ pub fn promise(check: &str) -> Option<&'static str> {
         "Votes" => "a server votes once a term, and a crash does not make it forget (§5.2).",
         "Promises" => "what a message promises is on its sender's disk before it leaves (Figure 2).",
         "Monotonic" => {
-            "terms, commit indexes and applied indexes never go back, and what is committed stays (§5.3)."
+            "terms, commit indexes and applied indexes never go back; a vote stays for its term, and what is \
+             committed for ever (§5.2, §5.3)."
         }
         "Recovery" => "a server that starts again knows what its disk holds, no more and no less (Figure 2).",
         "LeaderAppendOnly" => "a leader never overwrites or removes entries of its own log (Figure 3).",

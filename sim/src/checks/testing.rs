@@ -46,6 +46,7 @@ pub(crate) fn cluster(size: u64) -> Vec<Watched> {
         id: node(number),
         observation: None,
         claimed: None,
+        is_mute: false,
         configurations: Configurations::founding(Arc::clone(&founding)),
         written: Some(Box::<Scripted>::default()),
         durable: Some(Box::<Scripted>::default()),

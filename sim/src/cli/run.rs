@@ -34,7 +34,8 @@ use super::{
     "Examples:\n",
     "  wavetank run scenarios                                all scenarios of a directory\n",
     "  wavetank run scenarios/a_split_vote*.ron --trace      one of them, event by event\n",
-    "  wavetank run scenarios --implementation raft-rs       as another implementation plays them\n",
+    "  wavetank run scenarios --implementation raft-rs       as another implementation plays them; what it does\n",
+    "                                                        otherwise than raft-core does not pass\n",
     "\n",
     exit_codes!()
 ))]

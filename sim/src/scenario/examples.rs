@@ -3,11 +3,13 @@
 use super::Mistake;
 
 /// One of each verb, to show how it is written.
-const EXAMPLES: [(&str, &str); 35] = [
+const EXAMPLES: [(&str, &str); 37] = [
     ("campaign", "campaign(n1)"),
     ("transfer", "transfer(to: n2)"),
     ("change", "change(add: [n4], remove: [n1], transition: explicit)"),
     ("leave", "leave(leader)"),
+    ("snapshot", "snapshot(n1)"),
+    ("compact", "compact(n1)"),
     ("deliver", "deliver(kind: RequestVote, from: n1, to: n2)"),
     ("drop", "drop(kind: Heartbeat, from: n1)"),
     ("duplicate", "duplicate(kind: AppendEntries, to: n2)"),

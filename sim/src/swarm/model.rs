@@ -2,6 +2,9 @@
 
 use std::ops::RangeInclusive;
 
+/// The most servers that a cluster may have.
+const MOST_SERVERS: u64 = 100;
+
 /// How much there is of something in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Amount {
@@ -205,6 +208,11 @@ impl FaultModel {
                 return Err(FaultModelError::Zero { field });
             }
         }
+        let most = |servers: &[u64]| servers.iter().copied().max().unwrap_or(0);
+        let servers = most(&self.voters).saturating_add(most(&self.spares));
+        if MOST_SERVERS < servers {
+            return Err(FaultModelError::TooManyServers { servers });
+        }
         for (field, range, lo, hi) in self.ranges() {
             if range.is_empty() || *range.start() < lo || hi < *range.end() {
                 return Err(FaultModelError::Range { field, range: range.clone(), lo, hi });
@@ -288,6 +296,12 @@ pub enum FaultModelError {
         /// The most it may be.
         hi: u64,
     },
+    /// There may be more servers than the tank has room for.
+    #[error("voters and spares come to {servers} servers; expected {MOST_SERVERS} at most")]
+    TooManyServers {
+        /// How many there may be.
+        servers: u64,
+    },
     /// Followers would stand for election although their leader is well.
     #[error(
         "heartbeat_ticks reaches {slowest}; expected less than the shortest election timeout, {shortest}"
@@ -317,6 +331,10 @@ mod tests {
             (FaultModel { heartbeat_ticks: 1..=10, ..usual() }, "heartbeat_ticks reaches 10"),
             (FaultModel { loss_permille: Amount::exactly(1_001), ..usual() }, "loss_permille is 1001..=1001"),
             (FaultModel { keys: empty(), ..usual() }, "keys is 2..=1"),
+            (
+                FaultModel { voters: vec![3, u64::MAX], ..usual() },
+                "voters and spares come to 18446744073709551615",
+            ),
             (FaultModel { read_percent: 0..=80, ..usual() }, "read_percent is 0..=80"),
             (FaultModel { drift_ppm: Amount::exactly(u64::MAX), ..usual() }, "drift_ppm is"),
         ];

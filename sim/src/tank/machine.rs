@@ -115,6 +115,7 @@ impl Machine {
             id: self.id,
             observation: None,
             claimed: None,
+            is_mute: false,
             configurations: Configurations::founding(Arc::clone(founding)),
             written: self.program.auditor(),
             durable: self.program.auditor(),
@@ -386,7 +387,10 @@ impl<W: Workload> Tank<W> {
                 let description = self.machines[position].program.describe(&bytes);
                 match &description {
                     Some(message) => self.judge(&Fact::Sent { to, message }, position),
-                    None => self.tally.undescribed_messages += 1,
+                    None => {
+                        self.cluster[position].is_mute = true;
+                        self.tally.undescribed_messages += 1;
+                    }
                 }
                 self.send(Endpoint::Server(id), Endpoint::Server(to), Parcel::Peer(bytes), description);
             }

@@ -13,7 +13,6 @@ use crate::{
     audit::Auditor,
     checks::{Configurations, Fact},
     client::Workload,
-    members::Members,
     trace::LineKind,
 };
 
@@ -67,10 +66,12 @@ impl<W: Workload> Tank<W> {
             }
             (None, _) => (),
         }
-        let changed = |(from, members): &&(LogIndex, Arc<Members>)| {
-            self.changes_counted < *from && (members.is_joint() || !before.is_joint())
-        };
-        self.tally.changes += watched.configurations.iter().filter(changed).count() as u64;
+        // A joint configuration and its end are one change.
+        let changes = watched.configurations.iter().zip(watched.configurations.iter().skip(1));
+        let counted = changes.filter(|((_, left), (from, entered))| {
+            self.changes_counted < *from && (entered.is_joint() || !left.is_joint())
+        });
+        self.tally.changes += counted.count() as u64;
         self.changes_counted = self.changes_counted.max(applied);
         let now = watched.configurations.at(applied);
         if self.trace.is_kept() && **now != *before {
