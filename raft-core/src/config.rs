@@ -9,6 +9,7 @@
 //! |---|---|---|---|
 //! | `pre_vote` | on | off | a server that returns from a partition should not depose a healthy leader |
 //! | `check_quorum` | on | off | a leader that nobody hears should not go on as if; voters should not help to depose one that they hear |
+//! | `refuse_stale_candidates` | on | off | a candidate whose term is behind learns of the later one (Figure 2), or it may stay behind a removed server that campaigns for ever |
 //! | `heartbeat_interval` | 2 ticks | 1 tick | one lost heartbeat in five is no worse than one in ten, and ticks can be finer |
 //! | `max_message_bytes` | 1 MiB | unlimited | one message should not block a connection for everybody else |
 //! | `max_applying_bytes` | 64 MiB | unlimited | a replica that catches up should not be handed the whole log at once |
@@ -45,6 +46,9 @@ pub struct Config {
     /// Whether a leader that does not hear from a quorum for an election timeout steps down, and whether
     /// voters that hear a leader refuse to elect another (§6.2, §4.2.3).
     pub check_quorum: bool,
+    /// Whether a request for a vote in an earlier term is refused, as Figure 2 has it, instead of being left without an
+    /// answer. (A survey before an election is refused in any case.)
+    pub refuse_stale_candidates: bool,
     /// The most payload bytes in one `AppendEntries`. A single entry always fits.
     pub max_message_bytes: ByteCount,
     /// The most unanswered `AppendEntries` with entries to one follower. At least 1.
@@ -93,6 +97,7 @@ impl Config {
             heartbeat_interval: Ticks(2),
             pre_vote: true,
             check_quorum: true,
+            refuse_stale_candidates: true,
             max_message_bytes: ByteCount(1 << 20),
             max_inflight_messages: 256,
             max_inflight_bytes: ByteCount::UNLIMITED,
@@ -118,6 +123,7 @@ impl Config {
             heartbeat_interval: Ticks(1),
             pre_vote: false,
             check_quorum: false,
+            refuse_stale_candidates: false,
             max_message_bytes: ByteCount::UNLIMITED,
             max_inflight_messages: 256,
             max_inflight_bytes: ByteCount::UNLIMITED,

@@ -7,6 +7,8 @@
 //! ```text
 //! FUZZ_HISTORIES=100000 cargo test --release --package linearizability fuzz -- --nocapture
 //! ```
+//!
+//! Without `fuzz` there, the larger histories of the other tests are as many times more.
 
 use std::env;
 
@@ -22,7 +24,8 @@ use crate::{
     verdict::{Budget, Precision, Verdict, Violation},
 };
 
-fn histories() -> u64 {
+/// How many small histories of each specification are judged.
+pub(super) fn histories() -> u64 {
     let asked = env::var("FUZZ_HISTORIES").ok();
     asked.map_or(1_000, |number| number.parse().expect("FUZZ_HISTORIES is a number of histories"))
 }

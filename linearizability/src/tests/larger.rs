@@ -1,6 +1,9 @@
 //! Histories that are too large for the oracle: the ways of checking against each other, and with any number of threads.
 
-use super::workloads::{Registers, UniqueRegisters};
+use super::{
+    fuzz::histories,
+    workloads::{Registers, UniqueRegisters},
+};
 use crate::{
     check::{FastPaths, Options, check, check_with},
     history::History,
@@ -56,12 +59,13 @@ fn compare<W: Workload + Clone>(name: &str, workload: &W, histories: u64, operat
 
 #[test]
 fn larger_histories_are_judged_alike_at_once_and_event_by_event() {
-    compare("registers", &Registers::holding(0), 40, 100);
-    compare("registers with unique values", &UniqueRegisters::holding(0), 40, 100);
-    compare("key-value", &KeyValue::default(), 40, 100);
-    compare("sets", &Set::default(), 30, 60);
-    compare("queues", &Queues::default(), 30, 40);
-    compare("lists", &AppendLists::default(), 30, 100);
+    let number = (histories() / 100).max(10);
+    compare("registers", &Registers::holding(0), number, 100);
+    compare("registers with unique values", &UniqueRegisters::holding(0), number, 100);
+    compare("key-value", &KeyValue::default(), number, 100);
+    compare("sets", &Set::default(), number, 60);
+    compare("queues", &Queues::default(), number, 40);
+    compare("lists", &AppendLists::default(), number, 100);
 }
 
 #[test]
@@ -93,7 +97,8 @@ fn histories_too_large_for_the_oracle_are_judged_alike_without_reductions() {
     let mut random = Random(17);
     let workload = Registers::holding(0);
     let mut violations = 0;
-    for number in 0..MEDIUM_HISTORIES {
+    let medium = (histories() / 10).max(100);
+    for number in 0..medium {
         let lies = (!random.one_in(4)).then_some(7);
         let shape = Shape { clients: 6, operations: 18, lies, abandoned: Some(12), failed: None };
         let history = random_history(&workload, &mut random, shape);
@@ -107,11 +112,8 @@ fn histories_too_large_for_the_oracle_are_judged_alike_without_reductions() {
         }
         violations += u64::from(expected.is_some());
     }
-    assert!(MEDIUM_HISTORIES / 5 < violations, "{violations} violations are too few");
+    assert!(medium / 5 < violations, "{violations} violations of {medium} are too few");
 }
-
-/// How many histories of this kind.
-const MEDIUM_HISTORIES: u64 = 1_500;
 
 #[test]
 fn reports_are_the_same_with_any_number_of_threads() {

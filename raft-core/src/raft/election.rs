@@ -239,6 +239,9 @@ impl Raft {
             Message::RequestPreVote { .. } => {
                 self.send(envelope.from, Message::RequestPreVoteReply { granted: false });
             }
+            Message::RequestVote { .. } if self.config.refuse_stale_candidates => {
+                self.send(envelope.from, Message::RequestVoteReply { granted: false });
+            }
             Message::AppendEntries { .. }
             | Message::Heartbeat { .. }
             | Message::RequestPreVoteReply { .. }

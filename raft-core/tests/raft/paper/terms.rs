@@ -93,3 +93,16 @@ fn a_leader_of_the_past_is_told_the_term() {
         }
     }
 }
+
+/// Figure 2: whoever asks for a vote in an earlier term is refused in the present one, and learns of it so. (etcd leaves it
+/// without an answer.)
+#[test]
+fn a_candidate_of_the_past_is_told_the_term() {
+    for refuses in [true, false] {
+        let mut cluster = Cluster::with_logs(3, &[&[], &[], &[]], |config| {
+            config.refuse_stale_candidates = refuses;
+        });
+        let expected = if refuses { vec![envelope(1, 2, 3, vote(false))] } else { vec![] };
+        assert_eq!(cluster.tell(1, 2, 2, request_vote(at(0, 0))), expected);
+    }
+}
