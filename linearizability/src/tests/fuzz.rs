@@ -27,7 +27,7 @@ use crate::{
 /// How many small histories of each specification are judged.
 pub(super) fn histories() -> u64 {
     let asked = env::var("FUZZ_HISTORIES").ok();
-    asked.map_or(1_000, |number| number.parse().expect("FUZZ_HISTORIES is a number of histories"))
+    asked.map_or(600, |number| number.parse().expect("FUZZ_HISTORIES is a number of histories"))
 }
 
 /// The first violating event, if there is one, by a check with these options.

@@ -12,7 +12,7 @@ use crate::{
 fn test<W: Workload>(workload: &W) {
     let mut random = Random(7);
     let key = workload.all_keys().remove(0);
-    let inputs: Vec<_> = (0..60)
+    let inputs: Vec<_> = (0..36)
         .map(|number| workload.random_input(&mut random, number % 6))
         .filter(|input| workload.keys(input) == Keys::One(key.clone()))
         .collect();
