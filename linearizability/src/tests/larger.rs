@@ -118,7 +118,7 @@ fn histories_too_large_for_the_oracle_are_judged_alike_without_reductions() {
 #[test]
 fn reports_are_the_same_with_any_number_of_threads() {
     let mut random = Random(11);
-    for _ in 0..8 {
+    for _ in 0..20 {
         let lies = (!random.one_in(3)).then_some(60);
         let shape = Shape { clients: 5, operations: 120, lies, abandoned: Some(10), failed: None };
         let history = random_history(&KeyValue::default(), &mut random, shape);

@@ -11,7 +11,7 @@ use crate::hostile::{Driver, Reached, action, count, replica};
 #[test]
 fn nothing_that_happens_makes_a_replica_panic() {
     let config = ProptestConfig {
-        cases: 300,
+        cases: 1200,
         rng_seed: RngSeed::Fixed(1),
         failure_persistence: None,
         ..ProptestConfig::default()
