@@ -10,6 +10,7 @@
 //! | `pre_vote` | on | off | a server that returns from a partition should not depose a healthy leader |
 //! | `check_quorum` | on | off | a leader that nobody hears should not go on as if; voters should not help to depose one that they hear |
 //! | `refuse_stale_candidates` | on | off | a candidate whose term is behind learns of the later one (Figure 2), or it may stay behind a removed server that campaigns for ever |
+//! | `tell_commit_in_elections` | on | off | if only servers that were removed, or with shorter logs, know that a change of members is committed, nobody could be elected (etcd's issue 12359) |
 //! | `heartbeat_interval` | 2 ticks | 1 tick | one lost heartbeat in five is no worse than one in ten, and ticks can be finer |
 //! | `max_message_bytes` | 1 MiB | unlimited | one message should not block a connection for everybody else |
 //! | `max_applying_bytes` | 64 MiB | unlimited | a replica that catches up should not be handed the whole log at once |
@@ -49,6 +50,11 @@ pub struct Config {
     /// Whether a request for a vote in an earlier term is refused, as Figure 2 has it, instead of being left without an
     /// answer. (A survey before an election is refused in any case.)
     pub refuse_stale_candidates: bool,
+    /// Whether candidates and voters tell each other which entry is the last that they know to be committed, and believe it
+    /// where their own log holds that very entry. A configuration is in force where it is applied; so whoever could be elected
+    /// may need, by the configuration it knows, the votes of servers that know a later one and have a longer log, or have
+    /// gone.
+    pub tell_commit_in_elections: bool,
     /// The most payload bytes in one `AppendEntries`. A single entry always fits.
     pub max_message_bytes: ByteCount,
     /// The most unanswered `AppendEntries` with entries to one follower. At least 1.
@@ -98,6 +104,7 @@ impl Config {
             pre_vote: true,
             check_quorum: true,
             refuse_stale_candidates: true,
+            tell_commit_in_elections: true,
             max_message_bytes: ByteCount(1 << 20),
             max_inflight_messages: 256,
             max_inflight_bytes: ByteCount::UNLIMITED,
@@ -124,6 +131,7 @@ impl Config {
             pre_vote: false,
             check_quorum: false,
             refuse_stale_candidates: false,
+            tell_commit_in_elections: false,
             max_message_bytes: ByteCount::UNLIMITED,
             max_inflight_messages: 256,
             max_inflight_bytes: ByteCount::UNLIMITED,

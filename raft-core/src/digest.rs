@@ -44,6 +44,11 @@ impl Digest {
         self.number(index.0);
     }
 
+    fn committed(&mut self, committed: Option<EntryId>) {
+        self.flag(committed.is_some());
+        self.entry_id(committed.unwrap_or(EntryId::ORIGIN));
+    }
+
     /// A set of servers, which no other set is mistaken for.
     fn nodes(&mut self, nodes: impl Iterator<Item = NodeId>) {
         for node in nodes {
@@ -92,22 +97,26 @@ impl Digest {
         self.number(to.number());
         self.number(term.0);
         match message {
-            Message::RequestPreVote { last } => {
+            Message::RequestPreVote { last, committed } => {
                 self.number(1);
                 self.entry_id(*last);
+                self.committed(*committed);
             }
-            Message::RequestPreVoteReply { granted } => {
+            Message::RequestPreVoteReply { granted, committed } => {
                 self.number(2);
                 self.flag(*granted);
+                self.committed(*committed);
             }
-            Message::RequestVote { last, transfer } => {
+            Message::RequestVote { last, transfer, committed } => {
                 self.number(3);
                 self.entry_id(*last);
                 self.flag(*transfer);
+                self.committed(*committed);
             }
-            Message::RequestVoteReply { granted } => {
+            Message::RequestVoteReply { granted, committed } => {
                 self.number(4);
                 self.flag(*granted);
+                self.committed(*committed);
             }
             Message::AppendEntries { entries, commit } => {
                 self.number(5);

@@ -98,6 +98,14 @@ pub enum StepError {
         /// The sender's term.
         term: Term,
     },
+    /// An entry is said to be committed that nobody in that term can know of.
+    #[error("{committed} cannot be known to be committed in {term}")]
+    ImpossibleCommit {
+        /// The entry, as it is claimed.
+        committed: EntryId,
+        /// The message's term.
+        term: Term,
+    },
     /// A snapshot that ends with what is no entry.
     #[error("a snapshot cannot end with {last}")]
     ImpossibleSnapshot {
@@ -112,7 +120,7 @@ pub enum StepError {
         /// The term.
         term: Term,
     },
-    /// It would replace an entry that is committed.
+    /// It would replace an entry that is committed, or says that another one is.
     #[error("the entry {entry} conflicts with the log at or below the commit index {commit}")]
     ConflictsWithCommitted {
         /// The entry sent.

@@ -38,11 +38,16 @@ pub enum Message {
     RequestPreVote {
         /// The last entry of the candidate's log.
         last: EntryId,
+        /// The last entry that the candidate knows to be committed, where [it is
+        /// told](crate::Config::tell_commit_in_elections); `None` too if none is.
+        committed: Option<EntryId>,
     },
     /// The answer to [`RequestPreVote`](Self::RequestPreVote). It promises nothing.
     RequestPreVoteReply {
         /// Whether the sender would vote so.
         granted: bool,
+        /// The last entry that the voter knows to be committed, as in the request.
+        committed: Option<EntryId>,
     },
     /// Vote for me (§3.4).
     RequestVote {
@@ -50,11 +55,15 @@ pub enum Message {
         last: EntryId,
         /// The leader asked for this election, so voters need not protect it (§3.10).
         transfer: bool,
+        /// The last entry that the candidate knows to be committed, as in [`RequestPreVote`](Self::RequestPreVote).
+        committed: Option<EntryId>,
     },
     /// The answer to [`RequestVote`](Self::RequestVote). A grant is a promise: it leaves once the vote is durable.
     RequestVoteReply {
         /// Whether the vote was given.
         granted: bool,
+        /// The last entry that the voter knows to be committed, as in [`RequestPreVote`](Self::RequestPreVote).
+        committed: Option<EntryId>,
     },
     /// Append these entries to your log (§3.5).
     AppendEntries {

@@ -477,7 +477,7 @@ mod tests {
             }
         };
         tell(2, 1, Message::TimeoutNow);
-        tell(2, 2, Message::RequestVoteReply { granted: true });
+        tell(2, 2, Message::RequestVoteReply { granted: true, committed: None });
         let matched = crate::message::AppendOutcome::Matched { index: LogIndex(1) };
         tell(2, 2, Message::AppendEntriesReply(matched));
         assert_eq!((raft.role(), raft.commit()), (RoleKind::Leader, LogIndex(1)));
@@ -491,6 +491,10 @@ mod tests {
 
     fn message(message: Message) -> Envelope {
         Envelope { from: node(1), to: node(2), term: Term(2), message }
+    }
+
+    fn refusal(committed: Option<EntryId>) -> Message {
+        Message::RequestPreVoteReply { granted: false, committed }
     }
 
     /// Every part counts: a change of any of them, however small, shows in the digest.
@@ -530,9 +534,11 @@ mod tests {
             |raft| raft.messages[0].from = node(3),
             |raft| raft.messages[0].to = node(3),
             |raft| raft.messages[0].term = Term(3),
-            |raft| raft.messages[0].message = Message::RequestVoteReply { granted: true },
-            |raft| raft.messages[0].message = Message::RequestVoteReply { granted: false },
-            |raft| raft.messages[0].message = Message::RequestPreVoteReply { granted: false },
+            |raft| raft.messages[0].message = Message::RequestVoteReply { granted: true, committed: None },
+            |raft| raft.messages[0].message = Message::RequestVoteReply { granted: false, committed: None },
+            |raft| raft.messages[0].message = refusal(None),
+            |raft| raft.messages[0].message = refusal(Some(EntryId::ORIGIN)),
+            |raft| raft.messages[0].message = refusal(Some(EntryId::new(0, 1))),
             |raft| raft.messages[0].message = heartbeat_reply(None, None),
             |raft| raft.messages[0].message = heartbeat_reply(Some(0), None),
             |raft| raft.messages[0].message = heartbeat_reply(None, Some(0)),

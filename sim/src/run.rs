@@ -8,11 +8,11 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use linearizability::OutcomeCounts;
 use serde::Serialize;
-use wavetank_process::raft_core::{LogIndex, NodeId};
+use wavetank_process::raft_core::LogIndex;
 
 use crate::{
     chance::{DecisionLog, Door, Random, Recorded},
-    checks::{self, Check, CheckCounters, Violation, Watched},
+    checks::{self, Check, CheckCounters, Violation},
     client::{ClientOptions, KvWorkload, Workload},
     disk::DiskOptions,
     network::NetworkOptions,
@@ -184,9 +184,6 @@ pub fn run_subject<W: Workload>(
 /// More events than this, for each event of the storm, end a run without a verdict.
 const EVENT_LIMIT: u64 = 40;
 
-/// The name of a rare branch: the run ended without a leader, and by the rules there could be none.
-pub const ELECTION_IMPOSSIBLE: &str = "election_impossible";
-
 /// Every process must be as far as every other one within so many of the longest election timeouts.
 const CALM_LIMIT: u64 = 60;
 
@@ -197,40 +194,31 @@ const REST: u64 = 4;
 /// elections than these within the rest have no such excuse.
 const REST_ELECTIONS: u64 = 2;
 
-fn play<W: Workload>(options: &RunOptions, tank: &mut Tank<W>, storm: &mut Storm) -> (Verdict, Judged) {
+/// Lets a run go by and judges it. Whether liveness was judged too.
+fn play<W: Workload>(options: &RunOptions, tank: &mut Tank<W>, storm: &mut Storm) -> (Verdict, bool) {
     while tank.events() < options.faults.events && storm.step(tank) {
         judge_halts(tank);
     }
-    let mut judged = Judged::default();
-    if tank.violation().is_none() {
-        judged.liveness = true;
+    let is_settled = tank.violation().is_none();
+    if is_settled {
         settle(options, tank, storm);
-        judged.impossible = election_is_impossible(tank);
     }
     if let Some(violation) = tank.violation() {
-        return (Verdict::Fail(violation.clone()), judged);
+        return (Verdict::Fail(violation.clone()), is_settled);
     }
     let limit = options.faults.events.saturating_mul(EVENT_LIMIT);
     if limit < tank.events() {
-        return (Verdict::Inconclusive(format!("it took more than {limit} events")), judged);
+        return (Verdict::Inconclusive(format!("it took more than {limit} events")), is_settled);
     }
     let undescribed = tank.tally().undescribed_messages;
     match judge_history(tank) {
         Verdict::Pass if 0 < undescribed => {
             let reason =
                 format!("{undescribed} messages could not be described, so their promises were not checked");
-            (Verdict::Inconclusive(reason), judged)
+            (Verdict::Inconclusive(reason), is_settled)
         }
-        verdict => (verdict, judged),
+        verdict => (verdict, is_settled),
     }
-}
-
-/// Which of the judgements at the end were made.
-#[derive(Clone, Copy, Debug, Default)]
-struct Judged {
-    liveness: bool,
-    /// That nobody leads in the end is nobody's fault.
-    impossible: bool,
 }
 
 /// No disk fails here, so no process has a reason to give up.
@@ -337,41 +325,11 @@ fn run_until<W: Workload>(
         }
         judge_halts(tank);
         if tank.next_event().is_none_or(|next| deadline < next) {
-            if election_is_impossible(tank) {
-                return;
-            }
             tank.violate("Liveness", format!("{reason}, though everything was mended long ago"));
             return;
         }
         tank.step();
     }
-}
-
-/// Whether nobody leads and nobody can be elected, although nothing is wrong: see [`nobody_can_win`].
-fn election_is_impossible<W: Workload>(tank: &Tank<W>) -> bool {
-    let cluster = tank.cluster();
-    let is_off = |machine: usize| *tank.status(machine) == Status::Down;
-    // Whoever is up and shows nothing might win, if only it recovered.
-    let all_show =
-        (0..cluster.len()).all(|machine| cluster[machine].observation.is_some() || is_off(machine));
-    tank.leader().is_none() && all_show && nobody_can_win(cluster)
-}
-
-/// Whether by the rules nobody wins, whoever stands for election: a configuration acts where it is applied, and the only one
-/// who knows that the last change is committed is who was removed by it, or has the shorter log. Whoever else has the longer
-/// log needs by its own configuration the votes of those. (The known gap of apply-time configurations, etcd's issue 12359.)
-///
-/// Never so while all of them are up and have the same members: of the voters then, the one with the longest log wins.
-fn nobody_can_win(cluster: &[Watched]) -> bool {
-    let could_win = |candidate: &Watched| {
-        let Some(shown) = candidate.observation else { return false };
-        let grants = |id: NodeId| {
-            let voter = cluster.iter().find(|machine| machine.id == id);
-            voter.and_then(|voter| voter.observation).is_some_and(|voter| voter.last <= shown.last)
-        };
-        candidate.members().votes(candidate.id) && candidate.members().is_quorum(grants)
-    };
-    !cluster.iter().any(could_win)
 }
 
 fn clients_open<W: Workload>(tank: &Tank<W>) -> Option<String> {
@@ -435,7 +393,7 @@ pub(crate) fn judge_history<W: Workload>(tank: &Tank<W>) -> Verdict {
     }
 }
 
-fn report<W: Workload>((verdict, judged): (Verdict, Judged), tank: &Tank<W>, storm: &Storm) -> Report {
+fn report<W: Workload>((verdict, is_settled): (Verdict, bool), tank: &Tank<W>, storm: &Storm) -> Report {
     let mut checks = tank.check_counters();
     let operations = tank.history().counts();
     let count = |asked: bool, could_fail: bool| CheckCounters {
@@ -443,12 +401,8 @@ fn report<W: Workload>((verdict, judged): (Verdict, Judged), tank: &Tank<W>, sto
         non_trivial: u64::from(asked && could_fail),
     };
     let moved = tank.cluster().iter().any(|m| m.observation.is_some_and(|o| LogIndex(1) < o.commit));
-    checks.insert("Liveness".to_owned(), count(judged.liveness, moved && !judged.impossible));
+    checks.insert("Liveness".to_owned(), count(is_settled, moved));
     let online = tank.online();
-    let mut branches = tank.branches().clone();
-    if judged.impossible {
-        branches.insert(ELECTION_IMPOSSIBLE, 1);
-    }
     let linearizability =
         CheckCounters { evaluations: online.answers(), non_trivial: online.telling_answers() };
     checks.insert("Linearizability".to_owned(), linearizability);
@@ -461,52 +415,8 @@ fn report<W: Workload>((verdict, judged): (Verdict, Judged), tank: &Tank<W>, sto
         operations,
         faults: storm.counters(tank),
         checks,
-        branches,
+        branches: tank.branches().clone(),
         trace: tank.trace().lines().to_vec(),
         decisions: tank.decisions(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use wavetank_process::{
-        Observation, Role,
-        raft_core::{EntryId, MemberChange},
-    };
-
-    use super::*;
-    use crate::checks::testing::{change, cluster, node, observation, reconfigured};
-
-    /// Servers that are up, with logs of these lengths.
-    fn up(lengths: &[u64]) -> Vec<Watched> {
-        let mut cluster = cluster(lengths.len() as u64);
-        for (machine, &length) in cluster.iter_mut().zip(lengths) {
-            let last = EntryId::new(1, length);
-            machine.observation =
-                Some(Observation { last, applied: last.index, ..observation(Role::Follower, 1) });
-        }
-        cluster
-    }
-
-    #[test]
-    fn among_servers_that_agree_on_the_members_somebody_can_win() {
-        assert!(!nobody_can_win(&up(&[3, 4, 5])));
-        assert!(!nobody_can_win(&up(&[5, 5, 5])));
-        let mut some_are_down = up(&[5, 4, 3]);
-        some_are_down[2].observation = None;
-        assert!(!nobody_can_win(&some_are_down));
-        some_are_down[1].observation = None;
-        assert!(nobody_can_win(&some_are_down), "one of three is no majority");
-    }
-
-    #[test]
-    fn who_alone_knows_of_its_removal_keeps_the_other_from_being_elected() {
-        let mut cluster = up(&[5, 4]);
-        assert!(!nobody_can_win(&cluster), "n1 has the longer log, and a vote");
-        reconfigured(&mut cluster[0], &[(5, change(&[MemberChange::Remove(node(1))]))], 5);
-        assert!(nobody_can_win(&cluster), "n2 needs the vote of n1, whose log is longer");
-        let caught_up = up(&[5, 5]).remove(1);
-        cluster[1] = caught_up;
-        assert!(!nobody_can_win(&cluster), "with as long a log n2 gets it");
     }
 }

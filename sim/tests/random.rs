@@ -8,7 +8,6 @@
 use wavetank::{
     explore::{Richness, Summary, explore},
     program,
-    run::ELECTION_IMPOSSIBLE,
 };
 use wavetank_process::branches;
 
@@ -81,7 +80,6 @@ fn assert_pass_and_rich(program: &str) {
     assert_faults_strike(&summary);
     assert_checks_decide(&summary);
     assert_branches_reached(&summary);
-    assert_elections_are_possible(&summary);
 }
 
 /// Snapshots are taken, sent and installed, and members come, go and change their capacity, in some run or other. Too rare for
@@ -93,12 +91,6 @@ fn assert_branches_reached(summary: &Summary) {
     for branch in all.filter(|branch| !rare.contains(branch)) {
         assert!(summary.branches.contains_key(branch), "no run reached {branch}: {:?}", summary.branches);
     }
-}
-
-/// That nobody can win is rare, even with small clusters whose members change all the time.
-fn assert_elections_are_possible(summary: &Summary) {
-    let impossible = summary.branches.get(ELECTION_IMPOSSIBLE).copied().unwrap_or(0);
-    assert!(impossible * 10 <= SEEDS, "in {impossible} of {SEEDS} runs nobody could be elected in the end");
 }
 
 fn assert_rich(summary: &Summary) {

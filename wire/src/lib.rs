@@ -4,11 +4,11 @@
 //! checksummed, and the same on every machine. It knows nothing of connections. One encoded message is one
 //! frame of whatever carries it (a datagram, a length-prefixed record), which has to keep its boundaries.
 //!
-//! # Layout, version 1
+//! # Layout, version 2
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0 | the version of this layout: 1 |
+//! | 0 | the version of this layout: 2 |
 //! | 1..5 | CRC-32 (IEEE) of all bytes from 5 on, little endian |
 //! | 5.. | the [`Envelope`] in [postcard](https://postcard.jamesmunns.com/wire-format): its fields in order of declaration |
 //!
@@ -35,7 +35,7 @@
 //!     from: NodeId::new(1).ok_or("zero")?,
 //!     to: NodeId::new(2).ok_or("zero")?,
 //!     term: Term(5),
-//!     message: Message::RequestVote { last: EntryId::new(4, 17), transfer: false },
+//!     message: Message::RequestVote { last: EntryId::new(4, 17), transfer: false, committed: None },
 //! };
 //! let bytes = raft_wire::encode(&envelope);
 //! assert_eq!(raft_wire::decode(&bytes)?, envelope);
@@ -62,7 +62,7 @@ use bytes::Bytes;
 use raft_core::{Entry, Envelope, Message};
 
 /// The version of the layout that [`encode`] writes and [`decode`] reads.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// The bytes before the body: the version and the checksum.
 const HEADER_LEN: usize = 5;

@@ -26,6 +26,10 @@ fn entry_id() -> impl Strategy<Value = EntryId> {
     (number(), number()).prop_map(|(term, index)| EntryId::new(term, index))
 }
 
+fn committed() -> impl Strategy<Value = Option<EntryId>> {
+    option::of(entry_id())
+}
+
 fn read_position() -> impl Strategy<Value = Option<ReadPosition>> {
     option::of(number().prop_map(ReadPosition))
 }
@@ -85,10 +89,13 @@ fn append_outcome() -> impl Strategy<Value = AppendOutcome> {
 
 fn message() -> impl Strategy<Value = Message> {
     prop_oneof![
-        entry_id().prop_map(|last| Message::RequestPreVote { last }),
-        any::<bool>().prop_map(|granted| Message::RequestPreVoteReply { granted }),
-        (entry_id(), any::<bool>()).prop_map(|(last, transfer)| Message::RequestVote { last, transfer }),
-        any::<bool>().prop_map(|granted| Message::RequestVoteReply { granted }),
+        (entry_id(), committed()).prop_map(|(last, committed)| Message::RequestPreVote { last, committed }),
+        (any::<bool>(), committed())
+            .prop_map(|(granted, committed)| Message::RequestPreVoteReply { granted, committed }),
+        (entry_id(), any::<bool>(), committed())
+            .prop_map(|(last, transfer, committed)| Message::RequestVote { last, transfer, committed }),
+        (any::<bool>(), committed())
+            .prop_map(|(granted, committed)| Message::RequestVoteReply { granted, committed }),
         (log_slice(), log_index()).prop_map(|(entries, commit)| Message::AppendEntries { entries, commit }),
         append_outcome().prop_map(Message::AppendEntriesReply),
         (log_index(), read_position(), ticks()).prop_map(|(commit, read, sent_at)| Message::Heartbeat {
@@ -131,7 +138,11 @@ fn vote_request() -> Envelope {
         from: NodeId::new(1).unwrap(),
         to: NodeId::new(2).unwrap(),
         term: Term(300),
-        message: Message::RequestVote { last: EntryId::new(4, 17), transfer: true },
+        message: Message::RequestVote {
+            last: EntryId::new(4, 17),
+            transfer: true,
+            committed: Some(EntryId::new(3, 16)),
+        },
     }
 }
 
@@ -185,7 +196,7 @@ proptest! {
 
 #[test]
 fn the_layout_is_pinned() {
-    let body = [1, 2, 0xac, 0x02, 2, 4, 17, 1];
+    let body = [1, 2, 0xac, 0x02, 2, 4, 17, 1, 1, 3, 16];
     assert_eq!(encode(&vote_request()), frame(&body));
 }
 
@@ -205,9 +216,9 @@ fn each_refusal_has_its_reason() {
     let body = &bytes[5..];
     assert_eq!(decode(&[]), Err(DecodeError::TooShort { len: 0 }));
     assert_eq!(decode(&bytes[..4]), Err(DecodeError::TooShort { len: 4 }));
-    assert_eq!(decode(&[2, 0, 0, 0, 0]), Err(DecodeError::UnknownVersion { version: 2 }));
+    assert_eq!(decode(&[1, 0, 0, 0, 0]), Err(DecodeError::UnknownVersion { version: 1 }));
     assert_eq!(
-        decode(&[1, 1, 2, 0, 0]),
+        decode(&[2, 1, 2, 0, 0]),
         Err(DecodeError::ChecksumMismatch { stated: 0x0201, computed: crc32fast::hash(&[]) })
     );
     assert!(matches!(decode(&frame(&body[..4])), Err(DecodeError::Malformed(_))));

@@ -33,7 +33,7 @@ pub(crate) fn describe(bytes: &[u8]) -> Option<Description> {
     let promise = match &envelope.message {
         // Who asks for votes has given its own.
         Message::RequestVote { .. } => Promise::Vote { candidate: envelope.from },
-        Message::RequestVoteReply { granted: true } => Promise::Vote { candidate: envelope.to },
+        Message::RequestVoteReply { granted: true, .. } => Promise::Vote { candidate: envelope.to },
         Message::AppendEntriesReply(AppendOutcome::Matched { index }) => Promise::Holds { index: *index },
         _ => Promise::None,
     };

@@ -12,13 +12,20 @@ pub(crate) fn render(
 ) -> String {
     let kind = message.kind();
     let verdict = |granted: &bool| if *granted { "granted" } else { "refused" };
+    let commit = |committed: &Option<EntryId>| {
+        committed.map(|committed| format!(", commit {committed}")).unwrap_or_default()
+    };
     match message {
-        Message::RequestPreVote { last } | Message::RequestVote { last, transfer: false } => {
-            format!("{kind} {term} last {last}")
+        Message::RequestPreVote { last, committed }
+        | Message::RequestVote { last, transfer: false, committed } => {
+            format!("{kind} {term} last {last}{}", commit(committed))
         }
-        Message::RequestVote { last, transfer: true } => format!("{kind} {term} last {last}, for a transfer"),
-        Message::RequestPreVoteReply { granted } | Message::RequestVoteReply { granted } => {
-            format!("{kind} {term} {}", verdict(granted))
+        Message::RequestVote { last, transfer: true, committed } => {
+            format!("{kind} {term} last {last}{}, for a transfer", commit(committed))
+        }
+        Message::RequestPreVoteReply { granted, committed }
+        | Message::RequestVoteReply { granted, committed } => {
+            format!("{kind} {term} {}{}", verdict(granted), commit(committed))
         }
         Message::AppendEntries { entries, commit } => {
             let prev = entries.prev();

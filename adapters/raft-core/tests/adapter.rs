@@ -42,7 +42,7 @@ fn bytes(from: u64, message: Message) -> bytes::Bytes {
 #[test]
 fn a_vote_leaves_when_the_write_it_rests_on_is_durable() {
     let mut raft = start(true);
-    let request = bytes(2, Message::RequestVote { last: EntryId::ORIGIN, transfer: false });
+    let request = bytes(2, Message::RequestVote { last: EntryId::ORIGIN, transfer: false, committed: None });
     raft.step(node(2), &request).expect("a sound request");
     let outputs = drain(&mut raft);
     assert_eq!(outputs.sends, []);
@@ -59,7 +59,7 @@ fn a_vote_leaves_when_the_write_it_rests_on_is_durable() {
 fn a_message_in_somebody_elses_name_is_refused() {
     let mut raft = start(true);
     let before = raft.observe();
-    let request = bytes(2, Message::RequestVote { last: EntryId::ORIGIN, transfer: false });
+    let request = bytes(2, Message::RequestVote { last: EntryId::ORIGIN, transfer: false, committed: None });
     let refusal = raft.step(node(3), &request).expect_err("n3 is not n2");
     assert!(refusal.contains("in the name of n2"), "{refusal}");
     assert!(raft.step(node(2), b"noise").is_err());
@@ -94,10 +94,18 @@ fn every_kind_of_message_is_described_and_rendered() {
     let append = Message::AppendEntries { entries: LogSlice::empty(EntryId::new(1, 4)), commit: LogIndex(3) };
     for (message, rendered) in [
         (
-            Message::RequestVote { last: EntryId::new(2, 7), transfer: true },
-            "RequestVote t1 last 2@7, for a transfer",
+            Message::RequestVote {
+                last: EntryId::new(2, 7),
+                transfer: true,
+                committed: Some(EntryId::new(1, 6)),
+            },
+            "RequestVote t1 last 2@7, commit 1@6, for a transfer",
         ),
-        (Message::RequestVoteReply { granted: false }, "RequestVoteReply t1 refused"),
+        (Message::RequestVoteReply { granted: false, committed: None }, "RequestVoteReply t1 refused"),
+        (
+            Message::RequestPreVoteReply { granted: true, committed: Some(EntryId::new(1, 6)) },
+            "RequestPreVoteReply t1 granted, commit 1@6",
+        ),
         (append, "AppendEntries t1 prev 1@4 [] commit 3"),
         (Message::Heartbeat { commit: LogIndex(3), read: None, sent_at: None }, "Heartbeat t1 commit 3"),
         (Message::TimeoutNow, "TimeoutNow t1"),

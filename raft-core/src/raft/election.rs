@@ -61,8 +61,9 @@ impl Raft {
     /// Asks whether an election could be won. Changes nothing that others could see.
     fn start_survey(&mut self) {
         self.transition(Role::PreCandidate(Ballot::default()));
-        let own = Message::RequestPreVoteReply { granted: true };
-        self.ask_voters(self.term().next(), &Message::RequestPreVote { last: self.log.last() }, &own);
+        let (last, committed) = (self.log.last(), self.committed_to_tell());
+        let own = Message::RequestPreVoteReply { granted: true, committed: None };
+        self.ask_voters(self.term().next(), &Message::RequestPreVote { last, committed }, &own);
         match self.config.write_rules {
             // Nothing is promised by it, so there is nothing to wait for.
             WriteRules::Minimal => self.count_own_vote(),
@@ -75,8 +76,9 @@ impl Raft {
         self.enter_term(self.term().next());
         self.cast_vote(self.config.id);
         self.transition(Role::Candidate(Ballot::default()));
-        let own = Message::RequestVoteReply { granted: true };
-        self.ask_voters(self.term(), &Message::RequestVote { last: self.log.last(), transfer }, &own);
+        let (last, committed) = (self.log.last(), self.committed_to_tell());
+        let own = Message::RequestVoteReply { granted: true, committed: None };
+        self.ask_voters(self.term(), &Message::RequestVote { last, transfer, committed }, &own);
     }
 
     /// Asks every voter in ascending order. This server's own answer is `own`.
@@ -95,18 +97,20 @@ impl Raft {
         self.count_vote(self.config.id, true);
     }
 
-    /// Notes an answer and draws the consequence, if it decides the election.
-    fn count_vote(&mut self, voter: NodeId, granted: bool) {
+    /// Notes an answer and draws the consequence, if it decides the election. Whether it is won by it.
+    fn count_vote(&mut self, voter: NodeId, granted: bool) -> bool {
         let (Role::PreCandidate(ballot) | Role::Candidate(ballot)) = &mut self.role else {
-            return;
+            return false;
         };
         ballot.record(voter, granted);
-        match (ballot.result(self.configuration.voters()), self.role()) {
+        let result = ballot.result(self.configuration.voters());
+        match (result, self.role()) {
             (VoteResult::Pending, _) => (),
             (VoteResult::Won, RoleKind::PreCandidate) => self.start_election(false),
             (VoteResult::Won, _) => self.become_leader(),
             (VoteResult::Lost, _) => self.become_follower(self.term(), None),
         }
+        result == VoteResult::Won
     }
 
     /// Follows, in this term or a later one.
@@ -176,10 +180,11 @@ impl Raft {
         let free = self.term() < term || self.may_vote_for(from);
         if free && self.log.last() <= last {
             // The answer names the election it is for, which nobody has entered yet.
-            self.send_in(term, from, Message::RequestPreVoteReply { granted: true });
+            let committed = self.committed_to_tell();
+            self.send_in(term, from, Message::RequestPreVoteReply { granted: true, committed });
         } else {
             self.record(Event::VoteRefused { candidate: from, term, last });
-            self.send(from, Message::RequestPreVoteReply { granted: false });
+            self.refuse_pre_vote(from);
         }
     }
 
@@ -192,7 +197,18 @@ impl Raft {
         } else {
             self.record(Event::VoteRefused { candidate: from, term: self.term(), last });
         }
-        self.send(from, Message::RequestVoteReply { granted });
+        self.answer_candidate(from, granted);
+    }
+
+    fn answer_candidate(&mut self, candidate: NodeId, granted: bool) {
+        let committed = self.committed_to_tell();
+        self.send(candidate, Message::RequestVoteReply { granted, committed });
+    }
+
+    /// A refusal comes in our own term, unlike a grant.
+    fn refuse_pre_vote(&mut self, candidate: NodeId) {
+        let committed = self.committed_to_tell();
+        self.send(candidate, Message::RequestPreVoteReply { granted: false, committed });
     }
 
     /// Whether the vote of the current term is still free, or was this candidate's already.
@@ -203,17 +219,51 @@ impl Raft {
         }
     }
 
-    pub(super) fn on_pre_vote_reply(&mut self, from: NodeId, term: Term, granted: bool) {
+    /// Takes the answer to a survey. Whether it is won by it.
+    pub(super) fn on_pre_vote_reply(&mut self, from: NodeId, term: Term, granted: bool) -> bool {
         // A grant counts for the election it names only. A refusal comes in the voter's own term.
         let concerns_us = if granted { term == self.term().next() } else { term == self.term() };
-        if self.role() == RoleKind::PreCandidate && concerns_us {
-            self.count_vote(from, granted);
-        }
+        self.role() == RoleKind::PreCandidate && concerns_us && self.count_vote(from, granted)
     }
 
-    pub(super) fn on_vote_reply(&mut self, from: NodeId, granted: bool) {
-        if self.role() == RoleKind::Candidate {
-            self.count_vote(from, granted);
+    /// Takes the answer to a request for a vote. Whether the election is won by it.
+    pub(super) fn on_vote_reply(&mut self, from: NodeId, granted: bool) -> bool {
+        self.role() == RoleKind::Candidate && self.count_vote(from, granted)
+    }
+
+    /// The last entry known to be committed, for the other side of an election to know it too.
+    fn committed_to_tell(&self) -> Option<EntryId> {
+        let index = self.log.commit();
+        if !self.config.tell_commit_in_elections || index == LogIndex(0) {
+            return None;
+        }
+        self.log.term(index).map(|term| EntryId { term, index })
+    }
+
+    /// Believes a candidate or a voter that an entry is committed, if our log holds that very entry: same index, same term.
+    ///
+    /// That is safe in any role, and however old the claim is. What is committed stays so; and by Log Matching (Figure 3)
+    /// two logs that share an entry share everything before it, so what was committed along with it is what stands here. From
+    /// another entry at that index, or a log that ends before it, nothing follows: behind our commit index our log may differ
+    /// from the committed one anywhere.
+    ///
+    /// It has to be told in both directions, for a configuration is in force where it is applied. A candidate may need the vote
+    /// of who knows of a later one: who refuses it, its log being longer, tells; and who grants it tells as well, since the
+    /// others that it asks may have gone. And a voter with the longer log may be the only one that can win, and take whoever
+    /// knows of the later configuration for no member: then it learns only from being asked.
+    ///
+    /// A candidacy by a configuration that is known to have been replaced is given up, as [`campaign`](Self::campaign)
+    /// refuses to begin one; the next timeout finds the change applied. A vote that wins the election is counted first:
+    /// to win by the configuration before the last is sound, for the two have no quorums apart. A leader has no use for
+    /// any of this: it commits by counting.
+    pub(super) fn learn_committed(&mut self, committed: Option<EntryId>) {
+        let Some(committed) = committed.filter(|_| self.config.tell_commit_in_elections) else { return };
+        if self.role() == RoleKind::Leader || !self.log.holds(committed) {
+            return;
+        }
+        let has_moved = self.commit_to(committed.index);
+        if has_moved && self.role() != RoleKind::Follower && self.unapplied_change().is_some() {
+            self.become_follower(self.term(), None);
         }
     }
 
@@ -237,10 +287,10 @@ impl Raft {
             }
             // A candidate whose log is ahead but whose term is behind could not win without learning ours.
             Message::RequestPreVote { .. } => {
-                self.send(envelope.from, Message::RequestPreVoteReply { granted: false });
+                self.refuse_pre_vote(envelope.from);
             }
             Message::RequestVote { .. } if self.config.refuse_stale_candidates => {
-                self.send(envelope.from, Message::RequestVoteReply { granted: false });
+                self.answer_candidate(envelope.from, false);
             }
             Message::AppendEntries { .. }
             | Message::Heartbeat { .. }

@@ -181,8 +181,12 @@ impl Raft {
     fn take_own_promise(&mut self, promise: Envelope) {
         let Envelope { from, to: _, term, message } = promise;
         match message {
-            Message::RequestPreVoteReply { granted } => self.on_pre_vote_reply(from, term, granted),
-            Message::RequestVoteReply { granted } if term == self.term() => self.on_vote_reply(from, granted),
+            Message::RequestPreVoteReply { granted, committed: _ } => {
+                self.on_pre_vote_reply(from, term, granted);
+            }
+            Message::RequestVoteReply { granted, committed: _ } if term == self.term() => {
+                self.on_vote_reply(from, granted);
+            }
             Message::AppendEntriesReply(AppendOutcome::Matched { index }) if term == self.term() => {
                 self.acknowledge_own(index);
             }

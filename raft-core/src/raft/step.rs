@@ -64,11 +64,11 @@ impl Raft {
         let Envelope { from, to: _, term, message } = envelope;
         match message {
             // These speak of a term that nobody has entered.
-            Message::RequestPreVote { .. } | Message::RequestPreVoteReply { granted: true } => (),
+            Message::RequestPreVote { .. } | Message::RequestPreVoteReply { granted: true, .. } => (),
             Message::AppendEntries { .. } | Message::Heartbeat { .. } | Message::InstallSnapshot { .. } => {
                 self.become_follower(*term, Some(*from));
             }
-            Message::RequestPreVoteReply { granted: false }
+            Message::RequestPreVoteReply { granted: false, .. }
             | Message::RequestVote { .. }
             | Message::RequestVoteReply { .. }
             | Message::AppendEntriesReply(_)
@@ -84,10 +84,24 @@ impl Raft {
     fn dispatch(&mut self, envelope: &Envelope) {
         let (from, term) = (envelope.from, envelope.term);
         match envelope.message {
-            Message::RequestPreVote { last } => self.on_request_pre_vote(from, term, last),
-            Message::RequestPreVoteReply { granted } => self.on_pre_vote_reply(from, term, granted),
-            Message::RequestVote { last, transfer: _ } => self.on_request_vote(from, last),
-            Message::RequestVoteReply { granted } => self.on_vote_reply(from, granted),
+            Message::RequestPreVote { last, committed } => {
+                self.on_request_pre_vote(from, term, last);
+                self.learn_committed(committed);
+            }
+            Message::RequestPreVoteReply { granted, committed } => {
+                if !self.on_pre_vote_reply(from, term, granted) {
+                    self.learn_committed(committed);
+                }
+            }
+            Message::RequestVote { last, transfer: _, committed } => {
+                self.on_request_vote(from, last);
+                self.learn_committed(committed);
+            }
+            Message::RequestVoteReply { granted, committed } => {
+                if !self.on_vote_reply(from, granted) {
+                    self.learn_committed(committed);
+                }
+            }
             Message::AppendEntries { ref entries, commit } => {
                 self.heard_from_leader(from);
                 self.on_append_entries(from, entries, commit);
@@ -159,12 +173,17 @@ impl Raft {
                 self.validate_confirmation(*from, *term, *read)?;
                 self.validate_heartbeat_reply(*from, *term, *sent_at)
             }
-            Message::RequestPreVoteReply { .. }
-            | Message::RequestVoteReply { .. }
-            | Message::ReadIndexReply { .. } => self.validate_member(*from),
-            Message::RequestPreVote { .. }
-            | Message::RequestVote { .. }
-            | Message::Propose { .. }
+            Message::RequestPreVoteReply { granted: _, committed }
+            | Message::RequestVoteReply { granted: _, committed } => {
+                self.validate_member(*from)?;
+                self.validate_committed(*term, *committed)
+            }
+            Message::RequestPreVote { last: _, committed }
+            | Message::RequestVote { last: _, transfer: _, committed } => {
+                self.validate_committed(*term, *committed)
+            }
+            Message::ReadIndexReply { .. } => self.validate_member(*from),
+            Message::Propose { .. }
             | Message::ReadIndex { .. }
             | Message::TransferLeader { .. }
             | Message::TimeoutNow => Ok(()),
@@ -183,6 +202,20 @@ impl Raft {
             }
             _ => Ok(()),
         }
+    }
+
+    fn validate_committed(&self, term: Term, committed: Option<EntryId>) -> Result<(), StepError> {
+        let Some(committed) = committed else { return Ok(()) };
+        if committed.index == LogIndex(0) || committed.term == Term(0) || term < committed.term {
+            return Err(StepError::ImpossibleCommit { committed, term });
+        }
+        // Two entries are never committed at one index (Figure 3, State Machine Safety).
+        let commit = self.log.commit();
+        let conflicts = self.log.term(committed.index).is_some_and(|term| term != committed.term);
+        if committed.index <= commit && conflicts {
+            return Err(StepError::ConflictsWithCommitted { entry: committed, commit });
+        }
+        Ok(())
     }
 
     fn validate_append(&self, from: NodeId, term: Term, entries: &LogSlice) -> Result<(), StepError> {

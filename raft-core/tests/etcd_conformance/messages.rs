@@ -80,12 +80,16 @@ impl<'a> Shape<'a> {
         let (from, to) = (Party::Server(from), Party::Server(to));
         let bare = Self::bare(from, to, kind(message), term);
         let answer = |granted: bool| (!granted).then_some(LogIndex(0));
+        // (etcd tells none in elections.)
+        let told = |committed: Option<EntryId>| committed.map_or(LogIndex(0), |entry| entry.index);
         match message {
-            Message::RequestPreVote { last } | Message::RequestVote { last, transfer: _ } => {
-                Self { log: *last, ..bare }
+            Message::RequestPreVote { last, committed }
+            | Message::RequestVote { last, transfer: _, committed } => {
+                Self { log: *last, commit: told(*committed), ..bare }
             }
-            Message::RequestPreVoteReply { granted } | Message::RequestVoteReply { granted } => {
-                Self { refusal_hint: answer(*granted), ..bare }
+            Message::RequestPreVoteReply { granted, committed }
+            | Message::RequestVoteReply { granted, committed } => {
+                Self { refusal_hint: answer(*granted), commit: told(*committed), ..bare }
             }
             Message::AppendEntries { entries, commit } => {
                 Self { log: entries.prev(), commit: *commit, entries: payloads(entries), ..bare }

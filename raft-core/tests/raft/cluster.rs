@@ -478,19 +478,31 @@ pub(crate) fn stale_term() -> Message {
 }
 
 pub(crate) fn request_vote(last: EntryId) -> Message {
-    Message::RequestVote { last, transfer: false }
+    Message::RequestVote { last, transfer: false, committed: None }
 }
 
 pub(crate) fn vote(granted: bool) -> Message {
-    Message::RequestVoteReply { granted }
+    Message::RequestVoteReply { granted, committed: None }
 }
 
 pub(crate) fn request_pre_vote(last: EntryId) -> Message {
-    Message::RequestPreVote { last }
+    Message::RequestPreVote { last, committed: None }
 }
 
 pub(crate) fn pre_vote(granted: bool) -> Message {
-    Message::RequestPreVoteReply { granted }
+    Message::RequestPreVoteReply { granted, committed: None }
+}
+
+/// A question or an answer of an election, by a server that knows this entry to be committed.
+pub(crate) fn knowing(entry: EntryId, mut message: Message) -> Message {
+    if let Message::RequestPreVote { committed, .. }
+    | Message::RequestPreVoteReply { committed, .. }
+    | Message::RequestVote { committed, .. }
+    | Message::RequestVoteReply { committed, .. } = &mut message
+    {
+        *committed = Some(entry);
+    }
+    message
 }
 
 pub(crate) fn heartbeat(commit: u64, read: Option<u64>) -> Message {

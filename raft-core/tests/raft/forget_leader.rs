@@ -2,7 +2,7 @@
 
 use raft_core::{ForgetLeaderError, Raft, ReadMode, RoleKind, Term};
 
-use crate::cluster::{Cluster, at, envelope, node, pre_vote, request_pre_vote};
+use crate::cluster::{Cluster, at, envelope, knowing, node, pre_vote, request_pre_vote};
 
 #[test]
 fn a_forgotten_leader_is_not_protected() {
@@ -11,7 +11,7 @@ fn a_forgotten_leader_is_not_protected() {
     assert_eq!(cluster.tell(2, 3, 2, request_pre_vote(at(1, 1))), []);
     cluster.act(2, Raft::forget_leader).expect("it follows");
     assert_eq!((cluster.raft(2).leader(), cluster.raft(2).term()), (None, Term(1)));
-    let granted = envelope(2, 3, 2, pre_vote(true));
+    let granted = envelope(2, 3, 2, knowing(at(1, 1), pre_vote(true)));
     assert_eq!(cluster.tell(2, 3, 2, request_pre_vote(at(1, 1))), [granted]);
 }
 

@@ -89,6 +89,10 @@ fn entry_id() -> impl Strategy<Value = EntryId> {
     (number(), number()).prop_map(|(term, index)| EntryId::new(term, index))
 }
 
+fn committed() -> impl Strategy<Value = Option<EntryId>> {
+    proptest::option::of(entry_id())
+}
+
 fn log_slice() -> impl Strategy<Value = LogSlice> {
     let sound =
         (0..4u64, 0..6u64, proptest::collection::vec(0..3u64, 0..5)).prop_map(|(term, index, steps)| {
@@ -119,10 +123,13 @@ fn message() -> impl Strategy<Value = Message> {
             .prop_map(|(life, id)| ReadContext { incarnation: Incarnation(life), id: ReadId(id) })
     };
     prop_oneof![
-        1 => entry_id().prop_map(|last| Message::RequestPreVote { last }),
-        1 => any::<bool>().prop_map(|granted| Message::RequestPreVoteReply { granted }),
-        1 => (entry_id(), any::<bool>()).prop_map(|(last, transfer)| Message::RequestVote { last, transfer }),
-        1 => any::<bool>().prop_map(|granted| Message::RequestVoteReply { granted }),
+        1 => (entry_id(), committed()).prop_map(|(last, committed)| Message::RequestPreVote { last, committed }),
+        1 => (any::<bool>(), committed())
+            .prop_map(|(granted, committed)| Message::RequestPreVoteReply { granted, committed }),
+        1 => (entry_id(), any::<bool>(), committed())
+            .prop_map(|(last, transfer, committed)| Message::RequestVote { last, transfer, committed }),
+        1 => (any::<bool>(), committed())
+            .prop_map(|(granted, committed)| Message::RequestVoteReply { granted, committed }),
         3 => (log_slice(), number())
             .prop_map(|(entries, commit)| Message::AppendEntries { entries, commit: LogIndex(commit) }),
         2 => outcome.prop_map(Message::AppendEntriesReply),
@@ -471,8 +478,8 @@ impl<'a> Driver<'a> {
         }
         let Envelope { from, to, term, message } = self.sent.remove(which.index(self.sent.len()));
         let answer = match message {
-            Message::RequestPreVote { .. } => Message::RequestPreVoteReply { granted: true },
-            Message::RequestVote { .. } => Message::RequestVoteReply { granted: true },
+            Message::RequestPreVote { .. } => Message::RequestPreVoteReply { granted: true, committed: None },
+            Message::RequestVote { .. } => Message::RequestVoteReply { granted: true, committed: None },
             Message::AppendEntries { entries, .. } => {
                 Message::AppendEntriesReply(AppendOutcome::Matched { index: entries.last().index })
             }

@@ -11,6 +11,7 @@ mod refusals;
 mod timers;
 mod events;
 mod etcd_preset;
+mod told_in_elections;
 mod hostile;
 mod no_panic;
 #[cfg(feature = "serde")]

@@ -20,6 +20,6 @@ mod parallel_writes;
 use raft_core::{Configuration, LogIndex, Raft, RoleKind, SnapshotHandle, SnapshotMeta, Term};
 
 use crate::cluster::{
-    Cluster, append, at, envelope, heartbeat, heartbeat_reply, matched, mismatched, node, plain, pre_vote,
-    request_pre_vote, request_vote, stale_term, ticks, vote,
+    Cluster, append, at, envelope, heartbeat, heartbeat_reply, knowing, matched, mismatched, node, plain,
+    pre_vote, request_pre_vote, request_vote, stale_term, ticks, vote,
 };

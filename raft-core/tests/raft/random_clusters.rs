@@ -170,7 +170,7 @@ fn check_promise(cluster: &Cluster, Envelope { from, to, term, message }: &Envel
     let promises_no_term = matches!(
         message,
         Message::RequestPreVote { .. }
-            | Message::RequestPreVoteReply { granted: true }
+            | Message::RequestPreVoteReply { granted: true, .. }
             | Message::Propose { .. }
             | Message::ReadIndex { .. }
     );
@@ -179,7 +179,7 @@ fn check_promise(cluster: &Cluster, Envelope { from, to, term, message }: &Envel
         "{from} sends {message:?} in {term}, durable is {disk_term}"
     );
     match message {
-        Message::RequestVoteReply { granted: true } if *term == disk_term => {
+        Message::RequestVoteReply { granted: true, .. } if *term == disk_term => {
             assert_eq!(disk_vote, Some(*to), "the vote of {from}");
         }
         Message::RequestVote { last, .. } => {

@@ -8,8 +8,8 @@ use raft_core::{
 };
 
 use crate::cluster::{
-    Cluster, append, at, envelope, heartbeat, heartbeat_reply, matched, mismatched, node, pre_vote,
-    request_vote, slice, ticks, vote,
+    Cluster, append, at, envelope, heartbeat, heartbeat_reply, knowing, matched, mismatched, node, pre_vote,
+    request_pre_vote, request_vote, slice, ticks, vote,
 };
 
 /// Steps a message that is to be refused, and checks that nothing has changed.
@@ -80,6 +80,26 @@ fn what_is_committed_stands() {
             panic!("{error}")
         };
         assert_eq!(entry.term, Term(2));
+    }
+}
+
+/// No other entry can be committed where one is, and none without a term or of a later one than the message's.
+#[test]
+fn what_is_told_in_elections_to_be_committed_can_be() {
+    for question in [request_pre_vote, request_vote] {
+        for impossible in [at(0, 1), at(1, 0), at(3, 3)] {
+            let mut cluster = Cluster::with_logs(1, &[&[1, 1, 1], &[], &[]], |_| ());
+            cluster.tell(1, 2, 1, append(at(1, 2), &[], 2));
+            let message = knowing(impossible, question(at(1, 3)));
+            let error = refused(&mut cluster, envelope(3, 1, 2, message));
+            assert_eq!(error, StepError::ImpossibleCommit { committed: impossible, term: Term(2) });
+        }
+    }
+    for answer in [pre_vote, vote] {
+        let mut cluster = Cluster::with_logs(1, &[&[1, 1, 1], &[], &[]], |_| ());
+        cluster.tell(1, 2, 1, append(at(1, 2), &[], 2));
+        let error = refused(&mut cluster, envelope(3, 1, 2, knowing(at(2, 2), answer(false))));
+        assert_eq!(error, StepError::ConflictsWithCommitted { entry: at(2, 2), commit: LogIndex(2) });
     }
 }
 

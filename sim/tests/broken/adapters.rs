@@ -46,7 +46,7 @@ impl Twist for AsksBeforeVoting {
             Some((from, state.term()))
         });
         for (from, term) in votes {
-            let message = Message::RequestVote { last, transfer: false };
+            let message = Message::RequestVote { last, transfer: false, committed: None };
             let others = self.voters.iter().copied().filter(|to| *to != from);
             outputs.sends.extend(
                 others.map(|to| {

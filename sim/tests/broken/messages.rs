@@ -15,7 +15,7 @@ pub(crate) struct VotesForEverybody;
 
 impl Twist for VotesForEverybody {
     fn outgoing(&mut self, core: &RaftCore, envelope: &mut Envelope) {
-        if let Message::RequestVoteReply { granted } = &mut envelope.message
+        if let Message::RequestVoteReply { granted, .. } = &mut envelope.message
             && core.observe().vote.is_some_and(|vote| vote != envelope.from)
         {
             *granted = true;
@@ -29,7 +29,7 @@ pub(crate) struct CountsRefusals;
 
 impl Twist for CountsRefusals {
     fn incoming(&mut self, _core: &RaftCore, envelope: &mut Envelope) {
-        if let Message::RequestVoteReply { granted } = &mut envelope.message {
+        if let Message::RequestVoteReply { granted, .. } = &mut envelope.message {
             *granted = true;
         }
     }
@@ -42,7 +42,7 @@ pub(crate) struct TakesRefusedSurveysForWon;
 impl Twist for TakesRefusedSurveysForWon {
     fn incoming(&mut self, core: &RaftCore, envelope: &mut Envelope) {
         let term = core.observe().term;
-        if let Message::RequestPreVoteReply { granted } = &mut envelope.message
+        if let Message::RequestPreVoteReply { granted, .. } = &mut envelope.message
             && envelope.term <= term
         {
             *granted = true;
@@ -57,7 +57,7 @@ pub(crate) struct RaisesTerms;
 
 impl Twist for RaisesTerms {
     fn outgoing(&mut self, _core: &RaftCore, envelope: &mut Envelope) {
-        if let Message::RequestPreVoteReply { granted: false } = envelope.message {
+        if let Message::RequestPreVoteReply { granted: false, .. } = envelope.message {
             envelope.term.0 += 1;
         }
     }
@@ -69,7 +69,7 @@ pub(crate) struct OverstatesLog;
 
 impl Twist for OverstatesLog {
     fn outgoing(&mut self, _core: &RaftCore, envelope: &mut Envelope) {
-        if let Message::RequestPreVote { last } | Message::RequestVote { last, transfer: _ } =
+        if let Message::RequestPreVote { last, .. } | Message::RequestVote { last, .. } =
             &mut envelope.message
         {
             *last = EntryId { term: last.term.max(envelope.term), index: LogIndex(1 << 20) };

@@ -48,6 +48,9 @@ fn a_leader_protects_itself() {
 fn without_check_quorum_every_candidate_is_heard() {
     let mut cluster = Cluster::plain(3);
     cluster.elect(1);
-    assert_eq!(cluster.tell(1, 3, 5, request_vote(at(9, 9))), [envelope(1, 3, 5, vote(true))]);
+    assert_eq!(
+        cluster.tell(1, 3, 5, request_vote(at(9, 9))),
+        [envelope(1, 3, 5, knowing(at(1, 1), vote(true)))]
+    );
     assert_eq!(cluster.raft(1).role(), RoleKind::Follower);
 }

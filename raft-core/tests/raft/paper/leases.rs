@@ -95,7 +95,10 @@ fn a_later_term_does_not_free_a_vote_that_is_withheld() {
     cluster.tick(2, 9);
     assert_eq!(cluster.tell(2, 3, 7, request_vote(at(1, 1))), []);
     cluster.tick(2, 1);
-    assert_eq!(cluster.tell(2, 3, 7, request_vote(at(1, 1))), [envelope(2, 3, 7, vote(true))]);
+    assert_eq!(
+        cluster.tell(2, 3, 7, request_vote(at(1, 1))),
+        [envelope(2, 3, 7, knowing(at(1, 1), vote(true)))]
+    );
 }
 
 /// A server that starts again does not know whom it has heard from.

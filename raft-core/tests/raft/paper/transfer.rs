@@ -19,7 +19,7 @@ fn the_target_is_elected_although_the_leader_is_alive() {
     cluster.elect(1);
     cluster.act(1, |raft| raft.transfer_leadership(node(3))).unwrap();
     cluster.deliver_to(3);
-    let request = Message::RequestVote { last: at(1, 1), transfer: true };
+    let request = Message::RequestVote { last: at(1, 1), transfer: true, committed: Some(at(1, 1)) };
     assert_eq!(cluster.mail, [envelope(3, 1, 2, request.clone()), envelope(3, 2, 2, request)]);
     cluster.settle();
     assert_eq!(cluster.raft(3).role(), RoleKind::Leader);

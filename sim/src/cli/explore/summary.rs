@@ -6,7 +6,6 @@ use serde::Serialize;
 use wavetank::{
     checks::CheckCounters,
     explore::{Outcome, Richness, Summary},
-    run::ELECTION_IMPOSSIBLE,
     storm::FaultCounters,
 };
 
@@ -67,7 +66,6 @@ pub(super) fn tell(found: &Found<'_>, output: &mut Output) {
     tell_faults(summary, output);
     tell_checks(summary, output);
     tell_idle(found, output);
-    tell_impossible(summary, output);
     tell_outcomes(found, "failed", &summary.failed, output);
     tell_outcomes(found, "inconclusive", &summary.inconclusive, output);
     tell_figures(found, output);
@@ -110,18 +108,6 @@ fn tell_idle(found: &Found<'_>, output: &mut Output) {
         &found.summary.idle_checks(),
         "never had anything to decide, so that it found nothing proves nothing.",
     );
-}
-
-/// Tells how many runs were not judged for liveness.
-fn tell_impossible(summary: &Summary, output: &mut Output) {
-    if let Some(runs) = summary.branches.get(ELECTION_IMPOSSIBLE) {
-        output.line(format_args!(
-            "{OPEN}note{OPEN:#}: at the end of {} nobody could be elected by the rules, after changes of members that only \
-             a part had\n      applied. Their liveness was not judged; everything else was.",
-            count(*runs, "run")
-        ));
-        output.line("");
-    }
 }
 
 /// Tells of the first runs that did not pass, each with the command that shows it.
