@@ -8,7 +8,7 @@ use crate::history::RecordError;
 
 /// Why a file holds no history.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {problem}, in `{text}`")]
+#[error("line {line}: {problem}{}", if text.is_empty() { String::new() } else { format!(", in `{text}`") })]
 pub struct ReadError {
     /// The line, from 1.
     pub line: u64,

@@ -8,7 +8,13 @@
 
 #![cfg(feature = "formats")]
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env,
+    error::Error,
+    fs,
+    io::{self, Write as _},
+    path::PathBuf,
+};
 
 use linearizability::{
     Budget, Precision, Report, Verdict, check,
@@ -34,16 +40,24 @@ fn directory() -> Option<PathBuf> {
     }
     let in_ci = env::var_os("CI").is_some_and(|value| value == "true");
     assert!(!in_ci, "LINEARIZABILITY_DIR is not set: the known histories must be checked in CI");
-    println!(
-        "skipped; to run it: LINEARIZABILITY_DIR=<directory with verdicts.json> cargo test --test known_histories"
+    // Not printed but written, or it would be kept back from who should read it.
+    let told = writeln!(
+        io::stderr(),
+        "skipped the known histories: set LINEARIZABILITY_DIR to a directory with verdicts.json to judge them"
     );
+    told.expect("standard error is open");
     None
 }
 
 fn known() -> Option<(PathBuf, Vec<Known>)> {
     let directory = directory()?;
-    let list = fs::read_to_string(directory.join("verdicts.json")).expect("the list of verdicts");
-    Some((directory, serde_json::from_str(&list).expect("a list of verdicts")))
+    let path = directory.join("verdicts.json");
+    let unusable = |error: &dyn Error| -> ! {
+        panic!("LINEARIZABILITY_DIR is {}, and of {}: {error}", directory.display(), path.display())
+    };
+    let list = fs::read_to_string(&path).unwrap_or_else(|error| unusable(&error));
+    let known = serde_json::from_str(&list).unwrap_or_else(|error| unusable(&error));
+    Some((directory, known))
 }
 
 fn judge(name: &str, text: &str) -> Report {

@@ -20,11 +20,11 @@
 //! # In which order to read
 //!
 //! What a cluster lives in: [`time`], [`chance`] (everything undetermined is decided at one door), [`network`], [`disk`],
-//! [`clock`]. What it is judged by: [`audit`] (reading disks without trusting whoever wrote them), [`kv`], [`client`]
+//! [`clock`]. What it is judged by: [`members`] (who belongs to it, and who is a quorum), [`audit`] (reading disks without trusting whoever wrote them), [`kv`], [`client`]
 //! (what clients see is recorded and judged by [`linearizability`]). Then [`program`] (what runs on a machine), [`trace`],
 //! [`checks`], and the [`tank`] itself. On top of it, random runs: [`storm`] (faults), [`swarm`] (what is drawn from a
 //! seed), [`run`], [`explore`], and the [`harness`] for tests (with the feature `proptest` also `strategies`); and scripted
-//! ones: [`scenario`]. Runs are kept in files by [`saved`].
+//! ones: [`scenario`]. Runs are kept in files by [`saved`]; what is wrong with a file says a [`mistake`].
 
 pub use linearizability;
 pub use wavetank_process as process;

@@ -132,8 +132,13 @@ impl Mistake {
 
     /// What the reader of the file format found wrong in a part of the file.
     pub(crate) fn syntax(path: &str, source: &str, part: Place, title: &str, error: &SpannedError) -> Self {
-        let (place, label) = brackets::misfit(source)
-            .unwrap_or_else(|| (Place::of_error(source, part, error), wording::words(&error.code)));
+        if source.trim().is_empty() {
+            return Self::new(path, source, Place::whole(source), title, "the file is empty");
+        }
+        // Where an opening bracket is missing, the reader knows the place better.
+        let misfit = if wording::expects_opening(&error.code) { None } else { brackets::misfit(source) };
+        let (place, label) =
+            misfit.unwrap_or_else(|| (Place::of_error(source, part, error), wording::words(&error.code)));
         Self::new(path, source, place, title, label)
     }
 

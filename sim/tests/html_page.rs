@@ -6,6 +6,7 @@
 
 use std::{
     env, fs,
+    io::{self, Write as _},
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -65,7 +66,10 @@ fn browser() -> Option<&'static str> {
             !in_ci,
             "no browser: the page must be looked at in CI; on Debian, `apt-get install chromium`"
         );
-        println!("skipped: there is none of {BROWSERS:?} on this machine");
+        // Not printed but written, or it would be kept back from who should read it.
+        let told =
+            writeln!(io::stderr(), "skipped the page in a browser: there is none of {BROWSERS:?} here");
+        told.expect("standard error is open");
     }
     found
 }

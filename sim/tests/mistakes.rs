@@ -35,7 +35,8 @@ fn mistake(source: &str) -> Mistake {
 fn a_mistake_is_reported_with_its_place_its_text_and_what_was_expected() {
     let claim = "expect(no_leader),";
     let cases = [
-        (file("", &format!("campain(n1), {claim}")), (4, 1), "campain", "`campaign`, `transfer`"),
+        (file("", &format!("campain(n1), {claim}")), (4, 1), "campain", "did you mean `campaign`?"),
+        (file("", &format!("sink(n1), {claim}")), (4, 1), "sink", "`campaign`, `transfer`"),
         (file("", &format!("{claim}\n  campaign(n7),")), (5, 12), "n7", "a server from n1 to n3"),
         (file("", &format!("{claim} put(client: c2, key: \"x\", value: \"1\")")), (4, 32), "c2", "c1 to c1"),
         (file("clients: 0", &format!("{claim} get(key: \"x\")")), (4, 20), "get(key: \"x\")", "no clients"),
@@ -115,8 +116,16 @@ fn a_mistake_is_reported_with_its_place_its_text_and_what_was_expected() {
         (given("(server: n2, logs: [1])"), (3, 26), "logs", "`log`"),
         (file("", "campaign(n1)"), (3, 5), "script", "at least one `expect(..)`"),
         ("Scenario(story: \"s\", script: [expect(no_leader)]".to_owned(), (1, 9), "(", "never closed"),
+        (
+            file("", &format!("{claim}\n  deliver(to: n1,\n  settle,")),
+            (5, 10),
+            "(",
+            "still open at the `]` of line 7",
+        ),
+        ("Scenario(story: \"s\", script: expect(no_leader)],)".to_owned(), (1, 30), "expect", "a list: `[`"),
         (file("", &format!("{claim} expct(no_leader)")), (4, 20), "expct", "did you mean `expect`?"),
-        ("".to_owned(), (1, 1), "", ""),
+        ("".to_owned(), (1, 1), "", "the file is empty"),
+        (" \n".to_owned(), (1, 1), " \n", "the file is empty"),
     ];
     for (source, place, text, expected) in cases {
         let mistake = mistake(&source);

@@ -124,7 +124,9 @@ where
 fn json_problem(error: serde_json::Error) -> ReadProblem {
     let (column, message) = (error.column(), error.to_string());
     let message = message.split(" at line ").next().unwrap_or_default();
-    ReadProblem::Syntax { expected: format!("an event in JSON ({message}, column {column})") }
+    // What is only known of the line as a whole has no column.
+    let place = if 0 < column { format!(", column {column}") } else { String::new() };
+    ReadProblem::Syntax { expected: format!("an event in JSON ({message}{place})") }
 }
 
 #[cfg(test)]
@@ -264,7 +266,7 @@ mod tests {
     fn a_file_without_events_is_refused() {
         for text in ["", "\n \n"] {
             let error = read::<Command, Reply>(text).unwrap_err();
-            assert_eq!(error.to_string(), "line 1: expected at least one event, in ``");
+            assert_eq!(error.to_string(), "line 1: expected at least one event");
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! They are read from where `ETCD_RAFT_DIR` points to, laid out as the repository of etcd-io/raft is: a clone of it
 //! serves. Every `.txt` file there is one test, named after it. Without the variable there is nothing to run, which is
-//! said, and is a failure where `CI` is `true`.
+//! said, and is a failure where `CI` is `true`. A variable that names no such directory is one anywhere.
 //!
 //! Some scripts of ours in the same language stand beside this file, for what etcd's leave open. They are run always.
 //!

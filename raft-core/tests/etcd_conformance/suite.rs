@@ -24,9 +24,9 @@ pub(crate) fn agreeing() -> usize {
     AGREEING.load(Ordering::Relaxed)
 }
 
-/// Whether it is an error if there is nothing to run.
+/// Whether it is an error if there is nothing to run: somebody has said where it is, or it must be there.
 pub(crate) fn is_required() -> bool {
-    env::var("CI").is_ok_and(|value| value == "true")
+    env::var_os(DIRECTORY).is_some() || env::var("CI").is_ok_and(|value| value == "true")
 }
 
 /// What a file is about.

@@ -61,7 +61,7 @@ pub(super) struct Arguments {
 /// Judges histories. A mistake in one file does not keep the others from being judged.
 ///
 /// # Errors
-/// When a page is asked for and cannot be written, or there are several histories to draw in it.
+/// When there are several histories to draw on one page.
 pub(super) fn check(arguments: &Arguments, output: &mut Output) -> Result<Exit, Mistake> {
     if arguments.html.is_some() && 1 < arguments.paths.len() {
         return Err(Mistake::SeveralToDraw);
@@ -69,26 +69,19 @@ pub(super) fn check(arguments: &Arguments, output: &mut Output) -> Result<Exit, 
     let mut exit = Exit::Passed;
     for path in &arguments.paths {
         exit = exit.max(match judge(arguments, path) {
-            Ok(judged) => {
-                if let Some(page) = &arguments.html {
-                    judged.draw(page)?;
-                }
-                if arguments.json {
-                    judged.tell_json(output);
-                } else {
-                    judged.tell(output);
-                }
-                judged.exit()
-            }
-            Err(mistake) => {
-                output.flush();
-                mistake.report();
-                Exit::BadInput
-            }
+            Ok(judged) => judged.tell_and_draw(arguments, output),
+            Err(mistake) => report(&mistake, output),
         });
         output.flush();
     }
     Ok(exit)
+}
+
+/// Tells a mistake after everything that was written before it.
+fn report(mistake: &Mistake, output: &mut Output) -> Exit {
+    output.flush();
+    mistake.report();
+    Exit::BadInput
 }
 
 /// A history, judged.
@@ -107,7 +100,11 @@ fn judge<'a>(arguments: &Arguments, path: &'a Path) -> Result<Judged<'a>, Mistak
         path: path.to_owned(),
         kind: FileKind::guess(path, &text),
     })?;
-    let history = format.read(&text).map_err(|error| Mistake::History { path: path.to_owned(), error })?;
+    let history = format.read(&text).map_err(|error| Mistake::History {
+        path: path.to_owned(),
+        error,
+        guessed: arguments.format.is_none(),
+    })?;
     let specification = KeyValue::starting_with(arguments.initial.as_deref().or(format.initial()));
     let budget = arguments.budget.map_or_else(Budget::default, |nodes| Budget { nodes, ..Budget::default() });
     let report = judge_history(&specification, &history, budget);
@@ -157,6 +154,20 @@ impl Judged<'_> {
     }
 
     /// Writes the page.
+    /// Tells how it came out, and draws it if that was asked for. Whatever comes of the page, the verdict is told.
+    fn tell_and_draw(&self, arguments: &Arguments, output: &mut Output) -> Exit {
+        let drawn = arguments.html.as_ref().map_or(Ok(()), |page| self.draw(page));
+        if arguments.json {
+            self.tell_json(output);
+        } else {
+            self.tell(output);
+        }
+        match drawn {
+            Ok(()) => self.exit(),
+            Err(mistake) => self.exit().max(report(&mistake, output)),
+        }
+    }
+
     fn draw(&self, page: &Path) -> Result<(), Mistake> {
         let title = self.path.display().to_string();
         let text = html::page(&title, &self.specification, &self.history, &self.report);

@@ -104,6 +104,8 @@ pub(super) enum Mistake {
         path: PathBuf,
         /// Where and what.
         error: ReadError,
+        /// Whether the format was guessed.
+        guessed: bool,
     },
 }
 
@@ -137,8 +139,12 @@ impl Mistake {
             Self::Threads(_) => Some("choose fewer --threads"),
             Self::UnknownFormat { path: _, kind: Some(kind) } => Some(kind.advice()),
             Self::UnknownFormat { .. } => Some("name it with --format jepsen, edn or json-lines"),
-            Self::History { .. } => Some("if this is another format, name it with --format"),
-            Self::Unreadable { .. }
+            // Whatever has been read so far was of the format.
+            Self::History { error, guessed: true, path: _ } if error.line == 1 => {
+                Some("if this is another format, name it with --format")
+            }
+            Self::History { .. }
+            | Self::Unreadable { .. }
             | Self::Unwritable { .. }
             | Self::SeveralToDraw
             | Self::Output(_)

@@ -67,13 +67,10 @@ pub(super) struct Arguments {
 /// Replays, and tells what happened.
 ///
 /// # Errors
-/// When there is nothing to replay, or the file cannot be used.
+/// When there is nothing to replay, or the file to replay cannot be used.
 pub(super) fn replay(arguments: &Arguments, output: &mut Output) -> Result<Exit, Mistake> {
     let target = Target::find(arguments)?;
     let report = target.play(Keep { trace: true, decisions: arguments.save.is_some() })?;
-    if let Some(path) = &arguments.save {
-        target.save(&report, path)?;
-    }
     let checked = arguments.check_determinism;
     let difference = if checked { check_determinism(arguments, &target, &report)? } else { None };
     let replayed = Replayed {
@@ -88,7 +85,15 @@ pub(super) fn replay(arguments: &Arguments, output: &mut Output) -> Result<Exit,
     } else {
         replayed.tell(output);
     }
-    Ok(Exit::of(&replayed.verdict))
+    let exit = Exit::of(&replayed.verdict);
+    let saved = arguments.save.as_ref().map_or(Ok(()), |path| replayed.target.save(&replayed.report, path));
+    if let Err(mistake) = saved {
+        // The verdict has been told, and counts.
+        output.flush();
+        mistake.report();
+        return Ok(exit.max(Exit::BadInput));
+    }
+    Ok(exit)
 }
 
 /// What is replayed.

@@ -230,6 +230,7 @@ impl FailedRun {
         writeln!(f, "after event {event}, {} of virtual time, in this run:", Time::ZERO + *virtual_time)?;
         writeln!(f, "  {}", describe(&self.options).join("\n  "))?;
         match self.origin {
+            Origin::Explored { passed: 0 } => Ok(()),
             Origin::Explored { passed } => writeln!(f, "  {passed} other seeds passed until it was found"),
             Origin::Replayed | Origin::Given => Ok(()),
         }

@@ -16,12 +16,9 @@ pub(super) fn misfit(source: &str) -> Option<(Place, String)> {
             ')' | ']' | '}' => match open.pop() {
                 Some((_, opening)) if closing(opening) == c => (),
                 Some((opened_at, opening)) => {
-                    let line = 1 + source[..opened_at].matches('\n').count();
-                    let expected = closing(opening);
-                    return Some((
-                        one(at),
-                        format!("expected `{expected}` for the `{opening}` of line {line}"),
-                    ));
+                    let line = 1 + source[..at].matches('\n').count();
+                    let label = format!("this `{opening}` is still open at the `{c}` of line {line}");
+                    return Some((one(opened_at), label));
                 }
                 None => return Some((one(at), format!("there is no bracket that this `{c}` could close"))),
             },
@@ -75,7 +72,7 @@ mod tests {
             ("a(b[c], {d})", None),
             ("a(\"(\", \"\\\"[\", // {\n /* ( */ ü)", None),
             ("a(b", Some((1, "this `(` is never closed"))),
-            ("a(\n[b)", Some((5, "expected `]` for the `[` of line 2"))),
+            ("a(\n[b)", Some((3, "this `[` is still open at the `)` of line 2"))),
             ("a(b))", Some((4, "there is no bracket that this `)` could close"))),
             ("a(\"b)", None),
             ("", None),

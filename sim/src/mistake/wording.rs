@@ -42,12 +42,24 @@ pub(super) fn words(error: &Error) -> String {
     }
 }
 
-/// The name that may have been meant, and all there are.
+/// Whether a bracket was expected that begins something.
+pub(super) fn expects_opening(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::ExpectedArray
+            | Error::ExpectedStructLike
+            | Error::ExpectedNamedStructLike(_)
+            | Error::ExpectedOption
+            | Error::ExpectedMap
+    )
+}
+
+/// The name that was probably meant, or else all there are.
 fn choice(found: &str, expected: &[&str]) -> String {
     let distance = |name: &&&str| strsim::osa_distance(found, name);
     // More than a letter in three is no slip of the finger.
     match expected.iter().min_by_key(distance).filter(|name| distance(name) <= name.len() / 3) {
-        Some(name) => format!("did you mean `{name}`? Expected {}", one_of(expected)),
+        Some(name) => format!("did you mean `{name}`?"),
         None => format!("expected {}", one_of(expected)),
     }
 }
