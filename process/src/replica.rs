@@ -327,12 +327,13 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
         disk: &mut DiskQueue,
         context: &mut Context<'_>,
     ) {
+        let other = |reason: &str| Refusal::Other(reason.to_owned());
         let taken = match control {
             Control::Campaign => self.raft.campaign(),
             Control::Transfer(to) => self.raft.transfer(to),
             Control::Change(change) => self.change_members(change, context),
-            Control::Snapshot => self.take_snapshot(store, disk),
-            Control::Compact => self.compact(store, disk, context),
+            Control::Snapshot => self.take_snapshot(store, disk).map_err(other),
+            Control::Compact => self.compact(store, disk, context).map_err(other),
         };
         let reason = match taken {
             Ok(()) => return,

@@ -3,7 +3,8 @@
 //! A check is told [facts](Fact), one at a time, each about one machine, and may look at the whole
 //! [cluster](Watched) as it is then. The built-in ones share identifiers with the implementations and no logic:
 //! quorums are counted again [here](crate::members), by configurations read from the logs, and durable state is what an
-//! [independent reader](crate::audit) finds on the disk, never what an implementation claims. To add a check, implement [`Check`] and hand it to the tank.
+//! [independent reader](crate::audit) finds on the disk, never what an implementation claims. To add a check, implement
+//! [`Check`] and hand it to the tank.
 //!
 //! A check also says whether it had anything to decide: one that never did has proved nothing, and the counters
 //! of a run show it.

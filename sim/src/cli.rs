@@ -6,6 +6,8 @@
 
 mod exit;
 mod style;
+mod format;
+mod file_kind;
 mod mistake;
 mod output;
 mod render;

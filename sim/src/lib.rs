@@ -51,7 +51,7 @@ pub mod explore;
 pub mod harness;
 #[cfg(feature = "proptest")]
 pub mod strategies;
-mod mistake;
+pub mod mistake;
 pub mod scenario;
 pub mod saved;
 

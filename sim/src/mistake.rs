@@ -1,6 +1,7 @@
 //! A mistake in a file, a scenario or a saved run: what is wrong, where, and what was expected.
 
 mod wording;
+mod brackets;
 
 use std::{fmt, io};
 
@@ -72,6 +73,17 @@ impl Place {
     }
 }
 
+/// Why a file could not be used, in plain words where there are some.
+pub fn plainly(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission is denied".to_owned(),
+        io::ErrorKind::InvalidData => "it is not a text, or a compressed one".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// How long the word, the quoted text, or else the single character, at the beginning of a text is.
 fn word_len(text: &str) -> usize {
     if let Some(quoted) = text.strip_prefix('"').and_then(|rest| rest.find('"')) {
@@ -114,19 +126,30 @@ impl Mistake {
 
     pub(crate) fn unreadable(path: String, error: &io::Error) -> Self {
         let place = Place { start: 0, end: 0 };
-        let title = format!("cannot read {path}: {error}");
+        let title = format!("cannot read {path}: {}", plainly(error));
         Self { path, source: String::new(), place, title, label: String::new() }
     }
 
     /// What the reader of the file format found wrong in a part of the file.
     pub(crate) fn syntax(path: &str, source: &str, part: Place, title: &str, error: &SpannedError) -> Self {
-        let place = Place::of_error(source, part, error);
-        Self::new(path, source, place, title, wording::words(&error.code))
+        let (place, label) = brackets::misfit(source)
+            .unwrap_or_else(|| (Place::of_error(source, part, error), wording::words(&error.code)));
+        Self::new(path, source, place, title, label)
     }
 
     /// The same mistake, with something more about what was expected.
     pub(crate) fn with(self, more: &str) -> Self {
         Self { label: format!("{}; {more}", self.label), ..self }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The whole text of the file.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// The line it is in, from 1.

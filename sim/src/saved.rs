@@ -32,7 +32,7 @@ use crate::{
     run::{self, Keep, Report},
     storm::Budget,
     swarm::RunOptions,
-    tank::TankOptions,
+    tank::{MOST_SERVERS, MOST_TICKS, TankOptions},
     time::Span,
 };
 
@@ -54,7 +54,7 @@ pub struct SavedRun {
 #[error("`{option}` {problem}")]
 pub struct Unrunnable {
     /// The option, as a path of names with dots between them.
-    pub option: &'static str,
+    pub option: String,
     /// What is wrong with it, and what would be right.
     pub problem: String,
 }
@@ -90,7 +90,7 @@ impl SavedRun {
         let saved: Self =
             ron::from_str(text).map_err(|error| Mistake::syntax(path, text, whole, title, &error))?;
         saved.validate().map_err(|Unrunnable { option, problem }| {
-            let name = option.rsplit('.').next().unwrap_or(option);
+            let name = option.rsplit('.').next().unwrap_or(&option);
             let place = Place::find(text, whole, &format!("{name}:"));
             Mistake::new(path, text, place, "this run cannot be run", format!("`{option}` {problem}"))
         })?;
@@ -148,17 +148,13 @@ impl SavedRun {
     }
 }
 
-/// The most servers of a kind that a file may ask for.
-const MOST_SERVERS: u64 = 100;
 /// The most clients, and the most faults of a kind, that a file may ask for.
 const MOST_OF_A_KIND: u64 = 1_000_000;
-/// The longest election timeout that a file may ask for: far more than any run lasts.
-const MOST_TICKS: u64 = 1 << 32;
 /// A clock that loses or gains this many parts per million stands still or runs twice as fast.
 const MILLION: u64 = 1_000_000;
 
-fn unrunnable(option: &'static str, problem: &str) -> Unrunnable {
-    Unrunnable { option, problem: problem.to_owned() }
+fn unrunnable(option: &str, problem: &str) -> Unrunnable {
+    Unrunnable { option: option.to_owned(), problem: problem.to_owned() }
 }
 
 fn validate_tank(tank: &TankOptions) -> Result<(), Unrunnable> {
@@ -182,31 +178,13 @@ fn validate_tank(tank: &TankOptions) -> Result<(), Unrunnable> {
 }
 
 fn validate_faults(faults: &Budget) -> Result<(), Unrunnable> {
-    let Budget {
-        events: _,
-        crashes,
-        power_losses,
-        partitions,
-        one_way_cuts,
-        pauses,
-        transfers,
-        holds,
-        changes,
-    } = *faults;
-    let counts = [
-        ("faults.crashes", crashes),
-        ("faults.power_losses", power_losses),
-        ("faults.partitions", partitions),
-        ("faults.one_way_cuts", one_way_cuts),
-        ("faults.pauses", pauses),
-        ("faults.transfers", transfers),
-        ("faults.holds", holds),
-        ("faults.changes", changes),
-    ];
-    counts.into_iter().try_for_each(|(name, count)| within(name, count, 0, MOST_OF_A_KIND))
+    faults
+        .counts()
+        .into_iter()
+        .try_for_each(|(name, count)| within(&format!("faults.{name}"), count, 0, MOST_OF_A_KIND))
 }
 
-fn within(option: &'static str, number: u64, lo: u64, hi: u64) -> Result<(), Unrunnable> {
+fn within(option: &str, number: u64, lo: u64, hi: u64) -> Result<(), Unrunnable> {
     if (lo..=hi).contains(&number) {
         return Ok(());
     }

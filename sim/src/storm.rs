@@ -68,6 +68,33 @@ pub struct Budget {
     pub changes: u64,
 }
 
+impl Budget {
+    /// How many faults of each kind there are, each with the name of its field.
+    pub fn counts(&self) -> [(&'static str, u64); 8] {
+        let Self {
+            events: _,
+            crashes,
+            power_losses,
+            partitions,
+            one_way_cuts,
+            pauses,
+            transfers,
+            holds,
+            changes,
+        } = *self;
+        [
+            ("crashes", crashes),
+            ("power_losses", power_losses),
+            ("partitions", partitions),
+            ("one_way_cuts", one_way_cuts),
+            ("pauses", pauses),
+            ("transfers", transfers),
+            ("holds", holds),
+            ("changes", changes),
+        ]
+    }
+}
+
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FaultKind {

@@ -256,18 +256,7 @@ mod tests {
     #[test]
     fn calm_weather_has_no_faults() {
         for run in draws(&FaultModel::calm()) {
-            let Budget {
-                events: _,
-                crashes,
-                power_losses,
-                partitions,
-                one_way_cuts,
-                pauses,
-                transfers,
-                holds,
-                changes,
-            } = run.faults;
-            let faults = [crashes, power_losses, partitions, one_way_cuts, pauses, transfers, holds, changes];
+            let faults = run.faults.counts().map(|(_, count)| count);
             assert_eq!((faults, run.tank.spares), ([0; 8], 0));
             let NetworkOptions { tail_permille, loss_permille, duplicate_permille, capacity, .. } =
                 run.tank.network;

@@ -40,6 +40,11 @@ use machine::Machine;
 pub use machine::Status;
 pub use mail::Unmoved;
 
+/// The most servers that a tank has room for.
+pub(crate) const MOST_SERVERS: u64 = 100;
+/// The longest election timeout: far more than any run lasts.
+pub(crate) const MOST_TICKS: u64 = 1 << 32;
+
 /// How a tank is built. Everything in it belongs to the identity of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -101,11 +101,13 @@ fn wrong_usage_exits_with_2_and_says_what_would_be_right() {
         (&[], "Usage"),
         (&["dive"], "unrecognized subcommand 'dive'"),
         (&["explore", "--implementation", "raft-cor"], "[possible values: raft-core"),
-        (&["explore", "--seeds", "0"], "0 is not in 1.."),
+        (&["explore", "--seeds", "0"], "expected a whole number, 1 or more"),
+        (&["explore", "--seeds", "-3"], "expected a whole number, 1 or more"),
+        (&["replay", "-1"], "`-1` is neither a seed nor a file"),
         (&["explore", "--threads", "0"], "0 is not in 1.."),
         (&["explore", "--first-seed", "1e6"], "a seed is a number from 0"),
         (&["explore", "--seeds", "2", "--first-seed", "0xffffffffffffffff"], "there are no 2 seeds"),
-        (&["explore", "--seeds", "0xffffffffffffffff"], "invalid digit"),
+        (&["explore", "--seeds", "0xffffffffffffffff"], "expected a whole number"),
         (&["replay"], "SEED|FILE"),
         (&["replay", "17x"], "`17x` is neither a seed nor a file that exists"),
         (&["replay", "18446744073709551616"], "is neither a seed nor a file"),
@@ -120,6 +122,29 @@ fn wrong_usage_exits_with_2_and_says_what_would_be_right() {
     ];
     for (arguments, complaint) in cases {
         wavetank(arguments).exited(2).complains(complaint);
+    }
+}
+
+#[test]
+fn a_file_given_to_the_wrong_verb_is_told_where_it_belongs() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let written = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let scenario = written("misplaced_scenario.ron", "Scenario(\n    story: \"s\",\n    script: [],\n)\n");
+    let run = written("misplaced_run.ron", "(\n    hash: None,\n    decisions: [],\n)\n");
+    let history = written("misplaced_history.jsonl", "{\"process\": 0}\n");
+    for (verb, file, advice) in [
+        ("run", &run, "`wavetank replay FILE`"),
+        ("run", &history, "`wavetank check FILE`"),
+        ("replay", &scenario, "`wavetank run FILE`"),
+        ("replay", &history, "`wavetank check FILE`"),
+        ("check", &scenario, "`wavetank run FILE`"),
+        ("check", &run, "`wavetank replay FILE`"),
+    ] {
+        wavetank(&[verb, file]).exited(2).complains(advice);
     }
 }
 
@@ -264,7 +289,7 @@ fn a_file_that_saves_no_run_is_refused_with_the_reason() {
     };
     let cases = [
         ("empty.ron", String::new(), "empty.ron:1:1"),
-        ("half.ron", "(\n  hash: None,\n".to_owned(), "half.ron:2:15"),
+        ("half.ron", "(\n  hash: None,\n".to_owned(), "half.ron:1:1"),
         ("misspelt.ron", run("\"raft-core\"", "\n votrs: 3"), "misspelt.ron:2:2"),
         (
             "voters.ron",

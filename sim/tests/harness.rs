@@ -153,7 +153,7 @@ fn a_violation_says_what_where_and_what_next() {
             "60 inputs are too many",
             "\nafter event ",
             "3 servers",
-            "partitions 1, changes of members 3, messages lost 10‰",
+            "partitions 1, changes 3, messages lost 10‰",
             "lines of its trace:\n",
             "\nthe test       sim/tests/harness.rs:",
             "\nwhole trace    ",

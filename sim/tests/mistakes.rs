@@ -114,7 +114,8 @@ fn a_mistake_is_reported_with_its_place_its_text_and_what_was_expected() {
         (given("(server: n2), (server: n2)"), (3, 27), "(server: n2)", "one past for each"),
         (given("(server: n2, logs: [1])"), (3, 26), "logs", "`log`"),
         (file("", "campaign(n1)"), (3, 5), "script", "at least one `expect(..)`"),
-        ("Scenario(story: \"s\", script: [expect(no_leader)]".to_owned(), (1, 48), "]", "expected a comma"),
+        ("Scenario(story: \"s\", script: [expect(no_leader)]".to_owned(), (1, 9), "(", "never closed"),
+        (file("", &format!("{claim} expct(no_leader)")), (4, 20), "expct", "did you mean `expect`?"),
         ("".to_owned(), (1, 1), "", ""),
     ];
     for (source, place, text, expected) in cases {

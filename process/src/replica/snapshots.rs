@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use raft_core::{EntryId, LogIndex, NodeId, SnapshotHandle, SnapshotMeta, SnapshotOutcome, Term};
 
-use super::{Refusal, Running, branches};
+use super::{Running, branches};
 use crate::{
     adapter::{Adapter, Boot, Persist, Recovered, SnapshotOptions, SnapshotSend, StoredSnapshot},
     frame::{Chunk, ChunkReply, Frame, Received},
@@ -124,12 +124,27 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
         disk: &mut DiskQueue,
         context: &mut Context<'_>,
     ) {
-        let entries = self.applied.index.0.saturating_sub(self.snapshots.covered().0);
+        if self.snapshot_obstacle().is_some() {
+            return;
+        }
+        let entries = self.applied.index.0 - self.snapshots.covered().0;
         let due = self.snapshots.options.snapshot_every_entries.is_some_and(|every| every.max(1) <= entries);
         let wanted = due || self.raft.wants_snapshot();
         if wanted && self.take_snapshot(store, disk).is_ok() && !due {
             context.emit(Output::Reached { branch: branches::TAKEN_FOR_A_NEWCOMER });
         }
+    }
+
+    /// Why no snapshot can be taken now, if none can.
+    fn snapshot_obstacle(&self) -> Option<&'static str> {
+        let Snapshots { taking, installing, .. } = &self.snapshots;
+        if taking.is_some() || !installing.is_empty() {
+            return Some("another snapshot is on its way to the disk");
+        }
+        if self.applied.index <= self.snapshots.covered() {
+            return Some("the latest snapshot covers all that is applied");
+        }
+        None
     }
 
     /// Takes a snapshot of what is applied.
@@ -140,18 +155,11 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
         &mut self,
         store: &mut L,
         disk: &mut DiskQueue,
-    ) -> Result<(), Refusal> {
-        let refused = |reason: &str| Err(Refusal::Other(reason.to_owned()));
-        let Snapshots { taking, installing, .. } = &self.snapshots;
-        if taking.is_some() || !installing.is_empty() {
-            return refused("another snapshot is on its way to the disk");
+    ) -> Result<(), &'static str> {
+        if let Some(obstacle) = self.snapshot_obstacle() {
+            return Err(obstacle);
         }
-        if self.applied.index <= self.snapshots.covered() {
-            return refused("the latest snapshot covers all that is applied");
-        }
-        let Some(configuration) = self.raft.configuration() else {
-            return refused("it cannot say who its members are");
-        };
+        let configuration = self.raft.configuration().ok_or("it cannot say who its members are")?;
         let last = self.applied;
         // Committed entries never change, so the last one's index is a name for what they have led to.
         let meta = SnapshotMeta { last, configuration, handle: SnapshotHandle(last.index.0) };
@@ -207,10 +215,10 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
         store: &mut L,
         disk: &mut DiskQueue,
         context: &mut Context<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), &'static str> {
         let covered = self.snapshots.covered();
         if covered <= self.snapshots.base {
-            return Err(Refusal::Other("no snapshot covers an entry of its log".to_owned()));
+            return Err("no snapshot covers an entry of its log");
         }
         self.compact_to(covered, store, disk, context);
         Ok(())

@@ -57,9 +57,8 @@ impl Raft {
         let Role::Leader(_) = &self.role else {
             return commands.into_iter().map(|command| self.propose(command)).collect();
         };
-        self.may_propose()?;
         let size = ByteCount(commands.iter().map(|command| command.len() as u64).sum());
-        let total = self.uncommitted_with(size)?;
+        let total = self.may_propose()?.uncommitted_with(size, self.config.max_uncommitted_bytes)?;
         let append = |command| Proposed::Appended(self.append_own(Payload::Command(command)));
         let appended = commands.into_iter().map(append).collect();
         self.replicate_appended(total);
@@ -94,9 +93,9 @@ impl Raft {
     }
 
     fn append_proposal(&mut self, payload: Payload) -> Result<EntryId, ProposeError> {
-        self.may_propose()?;
+        let leader = self.may_propose()?;
         let payload = self.validate_proposal(payload)?;
-        let total = self.uncommitted_with(payload.size())?;
+        let total = leader.uncommitted_with(payload.size(), self.config.max_uncommitted_bytes)?;
         let is_change = matches!(payload, Payload::ConfChange(_));
         let id = self.append_own(payload);
         if is_change {
@@ -106,32 +105,18 @@ impl Raft {
         Ok(id)
     }
 
-    /// Whether this replica leads, and is not about to stop.
-    fn may_propose(&self) -> Result<(), ProposeError> {
-        let Role::Leader(Leader { transferee, members, .. }) = &self.role else {
+    /// The leader that this replica is, unless it is about to stop.
+    fn may_propose(&self) -> Result<&Leader, ProposeError> {
+        let Role::Leader(leader) = &self.role else {
             return Err(ProposeError::NotLeader { leader: self.leader() });
         };
-        if let Some(to) = *transferee {
+        if let Some(to) = leader.transferee {
             return Err(ProposeError::Transferring { to });
         }
-        if members.row(self.config.id).is_none() {
+        if leader.members.row(self.config.id).is_none() {
             return Err(ProposeError::NotMember { id: self.config.id });
         }
-        Ok(())
-    }
-
-    /// How much is not committed once so much is appended, if the quota allows that.
-    fn uncommitted_with(&self, size: ByteCount) -> Result<ByteCount, ProposeError> {
-        let Role::Leader(Leader { uncommitted_bytes: used, .. }) = self.role else {
-            return Err(ProposeError::NotLeader { leader: self.leader() });
-        };
-        let quota = self.config.max_uncommitted_bytes;
-        let total = ByteCount(used.0.saturating_add(size.0));
-        // What is empty must always pass: without the first entry of its term a leader could commit nothing.
-        if used != ByteCount(0) && size != ByteCount(0) && quota < total {
-            return Err(ProposeError::QuotaExceeded { used, quota });
-        }
-        Ok(total)
+        Ok(leader)
     }
 
     /// Sends what a leader has just appended, after which so much is not committed.
@@ -140,5 +125,18 @@ impl Raft {
             leader.uncommitted_bytes = uncommitted_bytes;
         }
         self.broadcast_append();
+    }
+}
+
+impl Leader {
+    /// How much is not committed once so much is appended, if the quota allows that.
+    fn uncommitted_with(&self, size: ByteCount, quota: ByteCount) -> Result<ByteCount, ProposeError> {
+        let used = self.uncommitted_bytes;
+        let total = ByteCount(used.0.saturating_add(size.0));
+        // What is empty must always pass: without the first entry of its term a leader could commit nothing.
+        if used != ByteCount(0) && size != ByteCount(0) && quota < total {
+            return Err(ProposeError::QuotaExceeded { used, quota });
+        }
+        Ok(total)
     }
 }

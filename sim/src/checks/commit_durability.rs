@@ -90,13 +90,11 @@ impl Check for CommitDurability {
     fn check(&mut self, fact: &Fact<'_>, subject: usize, cluster: &[Watched]) -> Finding {
         let machine = &cluster[subject];
         match fact {
-            Fact::Observed { now, .. } | Fact::Recovered { now, .. } => {
-                let before = match fact {
-                    Fact::Observed { before, .. } => Some(*before),
-                    _ => None,
-                };
-                if self.note(machine, before, now) { self.count(cluster) } else { Finding::Unconcerned }
+            Fact::Observed { before, now, .. } if self.note(machine, Some(before), now) => {
+                self.count(cluster)
             }
+            Fact::Recovered { now, .. } if self.note(machine, None, now) => self.count(cluster),
+            Fact::Observed { .. } | Fact::Recovered { .. } => Finding::Unconcerned,
             // Only these can take an entry off a disk.
             Fact::Crashed => self.count(cluster),
             Fact::Persisted => {

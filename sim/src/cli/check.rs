@@ -5,17 +5,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, ValueEnum, value_parser};
+use clap::Args;
 use serde::Serialize;
 use wavetank::linearizability::{
-    Budget, History, OperationId, Precision, Report, Verdict, Violation, check as judge_history,
-    formats::{ReadError, edn, jepsen, json_lines},
-    html,
+    Budget, History, OperationId, Precision, Report, Verdict, Violation, check as judge_history, html,
     specifications::key_value::{Command, KeyValue, Reply},
 };
 
 use super::{
     exit::{Exit, exit_codes},
+    file_kind::FileKind,
+    format::Format,
     input,
     mistake::Mistake,
     output::Output,
@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "VALUE")]
     initial: Option<String>,
     /// The most nodes to search in a file before it is given up
-    #[arg(long, value_name = "NODES", value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "NODES", value_parser = input::parse_count, allow_negative_numbers = true)]
     budget: Option<u64>,
     /// Write JSON lines: one for each file
     #[arg(long)]
@@ -56,62 +56,6 @@ pub(super) struct Arguments {
     /// Draw the history: write a page to this file, to be opened in a browser. For one history
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-}
-
-/// The formats of histories.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Logs of Jepsen tests of one register
-    Jepsen,
-    /// EDN maps, one event a line
-    Edn,
-    /// JSON objects, one event a line
-    JsonLines,
-}
-
-impl Format {
-    /// The format that a file is in: what cannot be mistaken in its text, otherwise what its name says.
-    fn recognise(path: &Path, text: &str) -> Option<Self> {
-        let first = text.lines().map(str::trim_start).find(|line| !line.is_empty()).unwrap_or_default();
-        if let Some(object) = first.strip_prefix('{') {
-            match object.trim_start().chars().next() {
-                Some(':') => return Some(Self::Edn),
-                Some('"') => return Some(Self::JsonLines),
-                Some(_) | None => (),
-            }
-        }
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("log") => Some(Self::Jepsen),
-            Some("edn" | "txt") => Some(Self::Edn),
-            Some("jsonl" | "json") => Some(Self::JsonLines),
-            Some(_) | None => first.contains(" - ").then_some(Self::Jepsen),
-        }
-    }
-
-    fn read(self, text: &str) -> Result<History<Command, Reply>, ReadError> {
-        match self {
-            Self::Jepsen => jepsen::read(text),
-            Self::Edn => edn::read(text),
-            Self::JsonLines => json_lines::read(text),
-        }
-    }
-
-    /// What every key holds in the beginning, if nothing else is said.
-    fn initial(self) -> Option<&'static str> {
-        match self {
-            Self::Jepsen => jepsen::INITIAL,
-            Self::Edn => edn::INITIAL,
-            Self::JsonLines => None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Jepsen => "Jepsen log",
-            Self::Edn => "EDN maps",
-            Self::JsonLines => "JSON lines",
-        }
-    }
 }
 
 /// Judges histories. A mistake in one file does not keep the others from being judged.
@@ -159,10 +103,10 @@ struct Judged<'a> {
 fn judge<'a>(arguments: &Arguments, path: &'a Path) -> Result<Judged<'a>, Mistake> {
     let text = input::read_text(path)?;
     let recognised = || Format::recognise(path, &text);
-    let format = arguments
-        .format
-        .or_else(recognised)
-        .ok_or_else(|| Mistake::UnknownFormat { path: path.to_owned() })?;
+    let format = arguments.format.or_else(recognised).ok_or_else(|| Mistake::UnknownFormat {
+        path: path.to_owned(),
+        kind: FileKind::guess(path, &text),
+    })?;
     let history = format.read(&text).map_err(|error| Mistake::History { path: path.to_owned(), error })?;
     let specification = KeyValue::starting_with(arguments.initial.as_deref().or(format.initial()));
     let budget = arguments.budget.map_or_else(Budget::default, |nodes| Budget { nodes, ..Budget::default() });
@@ -278,30 +222,6 @@ impl Judged<'_> {
             output.line(format_args!(
                 "  These keys were judged together, because of operations on several: {keys}."
             ));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn formats_are_told_by_text_and_then_by_name() {
-        use Format::{Edn, Jepsen, JsonLines};
-        let cases = [
-            ("a.txt", "{:process 0}", Some(Edn)),
-            ("a.log", "\n {\"event\":1}", Some(JsonLines)),
-            ("a", "{ :process 0}", Some(Edn)),
-            ("a.jsonl", "nonsense - of a kind", Some(JsonLines)),
-            ("a.edn", "nonsense", Some(Edn)),
-            ("a.log", "", Some(Jepsen)),
-            ("a", "INFO  jepsen.util - 0\t:invoke\t:read\tnil", Some(Jepsen)),
-            ("a", "nonsense", None),
-            ("a.csv", "", None),
-        ];
-        for (path, text, format) in cases {
-            assert_eq!(Format::recognise(Path::new(path), text), format, "{path}: {text}");
         }
     }
 }

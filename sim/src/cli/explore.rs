@@ -15,7 +15,7 @@ use wavetank::{
 
 use super::{
     exit::{Exit, exit_codes},
-    input::{DEFAULT_IMPLEMENTATION, implementation_parser, parse_seed},
+    input::{DEFAULT_IMPLEMENTATION, implementation_parser, parse_count, parse_seed},
     mistake::Mistake,
     output::Output,
     render::{Judgement, count},
@@ -46,10 +46,10 @@ const MOST_THREADS: u64 = 1_024;
 ))]
 pub(super) struct Arguments {
     /// How many histories to run
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = parse_count, allow_negative_numbers = true)]
     seeds: u64,
     /// The seed of the first; the others follow it
-    #[arg(long, value_name = "SEED", default_value = "0", value_parser = parse_seed)]
+    #[arg(long, value_name = "SEED", default_value = "0", value_parser = parse_seed, allow_negative_numbers = true)]
     first_seed: u64,
     /// The implementation to run
     #[arg(long, value_name = "NAME", default_value = DEFAULT_IMPLEMENTATION, value_parser = implementation_parser())]

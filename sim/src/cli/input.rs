@@ -33,6 +33,14 @@ pub(super) fn parse_seed(text: &str) -> Result<u64, String> {
     seed(text).ok_or_else(|| format!("a seed is a number from 0 to {}, in decimal or as 0x1F", u64::MAX))
 }
 
+/// Takes how many there are to be of something.
+pub(super) fn parse_count(text: &str) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|count| 0 < *count)
+        .ok_or_else(|| "expected a whole number, 1 or more".to_owned())
+}
+
 /// The text in a file.
 ///
 /// # Errors

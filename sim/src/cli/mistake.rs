@@ -5,9 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wavetank::{linearizability::formats::ReadError, run::UnknownProgram, saved, scenario};
+use wavetank::{linearizability::formats::ReadError, mistake::plainly, run::UnknownProgram, saved, scenario};
 
-use super::style::{ERROR, HINT};
+use super::{
+    file_kind::FileKind,
+    style::{ERROR, HINT},
+};
 
 /// Why a command could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +94,8 @@ pub(super) enum Mistake {
     UnknownFormat {
         /// Which file.
         path: PathBuf,
+        /// What it seems to hold instead.
+        kind: Option<FileKind>,
     },
     /// A history has a mistake; it comes with its line.
     #[error("{}: {error}", path.display())]
@@ -102,14 +107,13 @@ pub(super) enum Mistake {
     },
 }
 
-/// Why a file could not be used, in plain words where there are some.
-fn plainly(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission is denied".to_owned(),
-        _ => error.to_string(),
-    }
+/// Where files of runs come from.
+const SAVE: &str = "write a file of this kind with `wavetank replay SEED --save FILE`";
+
+/// What to do with a file that was taken for something else.
+fn other_kind(mistake: &saved::Mistake, taken_for: FileKind) -> Option<&'static str> {
+    let kind = FileKind::guess(Path::new(mistake.path()), mistake.source())?;
+    (kind != taken_for).then(|| kind.advice())
 }
 
 impl Mistake {
@@ -126,11 +130,12 @@ impl Mistake {
                  a file is one written with `wavetank replay SEED --save FILE`",
             ),
             Self::NotText { .. } => Some("is this the right file, and not compressed?"),
-            Self::Saved(_) | Self::Unrunnable(_) => {
-                Some("write a file of this kind with `wavetank replay SEED --save FILE`")
-            }
+            Self::Scenario(mistake) => other_kind(mistake, FileKind::Scenario),
+            Self::Saved(mistake) => other_kind(mistake, FileKind::SavedRun).or(Some(SAVE)),
+            Self::Unrunnable(_) => Some(SAVE),
             Self::TooManySeeds { .. } => Some("choose fewer --seeds or an earlier --first-seed"),
             Self::Threads(_) => Some("choose fewer --threads"),
+            Self::UnknownFormat { path: _, kind: Some(kind) } => Some(kind.advice()),
             Self::UnknownFormat { .. } => Some("name it with --format jepsen, edn or json-lines"),
             Self::History { .. } => Some("if this is another format, name it with --format"),
             Self::Unreadable { .. }
@@ -140,8 +145,7 @@ impl Mistake {
             | Self::UnknownProgram(_)
             | Self::Interrupts(_)
             | Self::Child { .. }
-            | Self::NoScenario { .. }
-            | Self::Scenario(_) => None,
+            | Self::NoScenario { .. } => None,
         }
     }
 

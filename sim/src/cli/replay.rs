@@ -30,7 +30,8 @@ use super::{
 
 /// Run one history again, from its seed or from a file
 ///
-/// Tells how it came out. If something was violated, it says what was promised, and shows the lines of the trace that led there.
+/// Tells how it came out. If something was violated, it says what was promised, and shows the lines of the trace that
+/// led there.
 #[derive(Debug, Args)]
 #[command(after_help = concat!(
     "Examples:\n",
@@ -44,7 +45,7 @@ use super::{
 ))]
 pub(super) struct Arguments {
     /// A seed (17 or 0x11), or a file written with --save. A file named like a seed is written ./17
-    #[arg(value_name = "SEED|FILE")]
+    #[arg(value_name = "SEED|FILE", allow_negative_numbers = true)]
     target: String,
     /// The implementation to run [default: raft-core, or that of the file]
     #[arg(long, value_name = "NAME", value_parser = implementation_parser())]

@@ -315,34 +315,17 @@ fn describe_faults(tank: &TankOptions, faults: &Budget) -> String {
         disk,
         clients: _,
     } = tank;
-    let Budget {
-        events: _,
-        crashes,
-        power_losses,
-        partitions,
-        one_way_cuts,
-        pauses,
-        transfers,
-        holds,
-        changes,
-    } = faults;
     let drifting = drift_ppm.iter().filter(|drift| **drift != 0).count() as u64;
-    let amounts = [
-        ("crashes", *crashes, ""),
-        ("power losses", *power_losses, ""),
-        ("partitions", *partitions, ""),
-        ("one-way cuts", *one_way_cuts, ""),
-        ("pauses", *pauses, ""),
-        ("transfers", *transfers, ""),
-        ("kinds of messages kept back", *holds, ""),
-        ("changes of members", *changes, ""),
+    let weather = [
         ("messages lost", network.loss_permille, "‰"),
         ("duplicated", network.duplicate_permille, "‰"),
         ("very slow", network.tail_permille, "‰"),
         ("at most on a link", network.capacity.unwrap_or(0), ""),
         ("drifting clocks", drifting, ""),
     ];
-    let present = amounts.iter().filter(|(_, amount, _)| 0 < *amount);
+    let planned = faults.counts().into_iter().map(|(name, count)| (name.replace('_', " "), count, ""));
+    let amounts = planned.chain(weather.map(|(name, amount, unit)| (name.to_owned(), amount, unit)));
+    let present = amounts.filter(|(_, amount, _)| 0 < *amount);
     let counted = present.map(|(name, amount, unit)| format!("{name} {amount}{unit}"));
     let present = counted.chain(disk.tear.then(|| "torn sectors".to_owned())).collect::<Vec<_>>();
     if present.is_empty() { "no faults".to_owned() } else { format!("planned: {}", present.join(", ")) }

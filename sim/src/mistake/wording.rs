@@ -31,14 +31,24 @@ pub(super) fn words(error: &Error) -> String {
         Error::InvalidValueForType { expected, found } => format!("expected {expected}, not {found}"),
         Error::ExpectedDifferentLength { .. } => "something is missing".to_owned(),
         Error::NoSuchEnumVariant { expected, found, outer: _ } => {
-            format!("there is no `{found}`; expected {}", one_of(expected))
+            format!("there is no `{found}`; {}", choice(found, expected))
         }
         Error::NoSuchStructField { expected, found, outer: _ } => {
-            format!("there is no `{found}` here; expected {}", one_of(expected))
+            format!("there is no `{found}` here; {}", choice(found, expected))
         }
         Error::MissingStructField { field, outer: _ } => format!("`{field}` is missing"),
         Error::DuplicateStructField { field, outer: _ } => format!("`{field}` is there twice"),
         other => other.to_string(),
+    }
+}
+
+/// The name that may have been meant, and all there are.
+fn choice(found: &str, expected: &[&str]) -> String {
+    let distance = |name: &&&str| strsim::osa_distance(found, name);
+    // More than a letter in three is no slip of the finger.
+    match expected.iter().min_by_key(distance).filter(|name| distance(name) <= name.len() / 3) {
+        Some(name) => format!("did you mean `{name}`? Expected {}", one_of(expected)),
+        None => format!("expected {}", one_of(expected)),
     }
 }
 
@@ -60,5 +70,15 @@ mod tests {
     fn names_to_choose_from_are_quoted() {
         let lists: [&[&str]; 3] = [&[], &["a"], &["a", "b", "c"]];
         assert_eq!(lists.map(one_of), ["nothing", "`a`", "`a`, `b` or `c`"]);
+    }
+
+    #[test]
+    fn a_name_that_is_nearly_right_is_answered_with_the_right_one() {
+        let names = ["campaign", "crash", "expect"];
+        for (found, meant) in [("expct", Some("expect")), ("campain", Some("campaign")), ("deliver", None)] {
+            let words = choice(found, &names);
+            let offered = words.strip_prefix("did you mean `").and_then(|rest| rest.split('`').next());
+            assert_eq!(offered, meant, "{words}");
+        }
     }
 }

@@ -5,10 +5,7 @@ use super::{
     Cluster, Mistake, Scenario, Scripted, Server, Step,
     names::{ClientName, MOST_NAMED, Party},
 };
-use crate::{mistake::Place, time::Span};
-
-/// The longest election timeout: far more than any script lasts.
-const MOST_TICKS: u64 = 1 << 32;
+use crate::{mistake::Place, tank::MOST_TICKS, time::Span};
 
 /// Whether everything makes sense.
 pub(super) fn validate(scenario: &Scenario) -> Result<(), Mistake> {

@@ -2,8 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-/// The most servers that a cluster may have.
-const MOST_SERVERS: u64 = 100;
+use crate::tank::MOST_SERVERS;
 
 /// How much there is of something in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -29,8 +29,7 @@ impl Player<'_> {
         possible(*self.tank.status(position) == Status::Up, "it is not running")?;
         let id = self.tank.cluster()[position].id;
         self.refusal = None;
-        self.tank.control(position, control);
-        let refusal = self.tank.refusal();
+        let refusal = self.tank.control(position, control);
         refusal.map_or(Ok(()), |reason| Err(Failure::Step(format!("{id} refuses: {reason}"))))
     }
 
