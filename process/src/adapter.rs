@@ -254,10 +254,11 @@ pub trait Adapter: Sized + 'static {
     }
 
     /// The entry `id`, which was handed out without a command, is applied in its turn. If it is a change of members, it is
-    /// in force from now on. Whether it is one.
+    /// in force from now on. Whether it has had that effect: not if it is none, nor if it does not fit the configuration in
+    /// force, so that it is passed over, here as everywhere.
     ///
     /// # Errors
-    /// When it is one that does not fit the configuration in force, in words: it is passed over, here as everywhere.
+    /// When that cannot be told, in words. Others may have applied it, so the replica gives up.
     fn apply_change(&mut self, _id: EntryId) -> Result<bool, String> {
         Ok(false)
     }

@@ -167,7 +167,9 @@ impl<A: Adapter, L: LogStore, S: StateMachine> Replica<A, L, S> {
                 for send in self.outputs.snapshots.drain(..) {
                     running.send_snapshot(send, context);
                 }
-                running.apply(&mut self.outputs.committed, context);
+                if let Err(reason) = running.apply(&mut self.outputs.committed, context) {
+                    return self.halt(reason, context);
+                }
                 running.note_reads(&mut self.outputs.reads, context);
             }
             running.drop_unwanted_snapshot(&mut self.store, context);
@@ -343,13 +345,13 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
         context.emit(Output::ControlRefused { reason });
     }
 
-    fn apply(&mut self, committed: &mut Vec<Committed>, context: &mut Context<'_>) {
+    fn apply(&mut self, committed: &mut Vec<Committed>, context: &mut Context<'_>) -> Result<(), String> {
         if committed.is_empty() {
-            return;
+            return Ok(());
         }
         for Committed { id: entry, command } in committed.drain(..) {
             if command.is_none() {
-                self.apply_change(entry, context);
+                self.apply_change(entry, context)?;
             } else if let Some((id, command)) = command.as_deref().and_then(unframe_command) {
                 let reply = self.machine.apply(id, command);
                 if self.commands.remove(&id) {
@@ -361,6 +363,7 @@ impl<A: Adapter, S: StateMachine> Running<A, S> {
         self.machine_digest = self.machine.digest();
         self.raft.applied(self.applied.index);
         self.serve_reads(context);
+        Ok(())
     }
 
     fn note_reads(&mut self, reads: &mut Vec<(RequestId, ReadOutcome)>, context: &mut Context<'_>) {

@@ -7,9 +7,13 @@ use bytes::Bytes;
 use wavetank_process::{
     Adapter, Boot, Chance, ClientId, Committed, Context, Control, Description, DiskQueue, Input, Label,
     LocalTime, LogStore, Observation, Outcome, Output, Outputs, Persist, Process, RaftOptions, ReadOutcome,
-    Recovered, Refusal, Replica, RequestId, RestoreError, Role, StateMachine, StoreError, StoreEvent,
+    Recovered, Refusal, Replica, RequestId, RestoreError, Role, SnapshotOptions, SnapshotSend, StateMachine,
+    StoreError, StoreEvent, StoredSnapshot, branches,
     disk::{DiskError, DiskResult, Request, Response},
-    raft_core::{EntryId, HardState, LogIndex, LogSlice, NodeId, SnapshotMeta, Term},
+    raft_core::{
+        ConfChange, Configuration, EntryId, HardState, LogIndex, LogSlice, NodeId, SnapshotHandle,
+        SnapshotMeta, Term,
+    },
 };
 
 const TICK: u64 = 10;
@@ -23,6 +27,9 @@ struct Alone {
     reads: Vec<(RequestId, ReadOutcome)>,
     timeout: Option<u64>,
     ticks: u64,
+    /// The last entry of the snapshot that it was started with.
+    snapshot: Option<EntryId>,
+    to_send: Vec<SnapshotSend>,
 }
 
 impl Adapter for Alone {
@@ -39,6 +46,8 @@ impl Adapter for Alone {
             reads: Vec::new(),
             timeout: None,
             ticks: 0,
+            snapshot: recovered.snapshot.map(|stored| stored.meta.last),
+            to_send: Vec::new(),
         })
     }
 
@@ -81,8 +90,17 @@ impl Adapter for Alone {
         Err(Refusal::NotLeader { leader: NodeId::new(2) })
     }
 
-    fn transfer(&mut self, _to: NodeId) -> Result<(), Refusal> {
-        Err(Refusal::Other("to whom?".to_owned()))
+    /// What it hands over is a snapshot, if it has one.
+    fn transfer(&mut self, to: NodeId) -> Result<(), Refusal> {
+        let last = self.snapshot.ok_or_else(|| Refusal::Other("to whom?".to_owned()))?;
+        self.to_send.push(SnapshotSend { to, last, message: Bytes::new() });
+        Ok(())
+    }
+
+    /// What a command says that is none of the state machine's business.
+    fn apply_change(&mut self, id: EntryId) -> Result<bool, String> {
+        let command = &self.log[usize::try_from(id.index.0).unwrap() - 1];
+        if command.ends_with(b"lost") { Err(format!("{id} is lost")) } else { Ok(false) }
     }
 
     fn drain(&mut self, outputs: &mut Outputs) {
@@ -91,11 +109,14 @@ impl Adapter for Alone {
         outputs.writes.extend(self.unwritten.drain(..).map(write));
         outputs.committed.extend(self.committed.drain(..));
         outputs.reads.append(&mut self.reads);
+        outputs.snapshots.append(&mut self.to_send);
     }
 
     fn persisted(&mut self, number: u64) {
         let command = self.log[usize::try_from(number).unwrap() - 1].clone();
-        self.committed.push_back(Committed { id: EntryId::new(1, number), command: Some(command) });
+        let is_change = command.ends_with(b"lost") || command.ends_with(b"unfit");
+        let command = (!is_change).then_some(command);
+        self.committed.push_back(Committed { id: EntryId::new(1, number), command });
     }
 
     fn applied(&mut self, _index: LogIndex) {}
@@ -127,7 +148,8 @@ impl Adapter for Alone {
     }
 }
 
-/// Asks the disk for one sync per write; a recovered term is the length of what it reads.
+/// Asks the disk for one sync per write; a recovered term is the length of what it reads, and if that begins with an s, it is
+/// a snapshot of as many entries.
 #[derive(Debug, Default)]
 struct Store {
     open: VecDeque<u64>,
@@ -166,12 +188,20 @@ impl LogStore for Store {
         _disk: &mut DiskQueue,
     ) -> Result<StoreEvent, StoreError> {
         match result.map_err(|error| StoreError(error.to_string()))? {
-            Response::Read(bytes) => Ok(StoreEvent::Recovered(Box::new(Recovered {
-                hard_state: HardState::recovered(Term(bytes.len() as u64), None),
-                commit: LogIndex(0),
-                snapshot: None,
-                log: LogSlice::empty(EntryId::ORIGIN),
-            }))),
+            Response::Read(bytes) => {
+                let last = EntryId::new(1, bytes.len() as u64);
+                let meta =
+                    SnapshotMeta { last, configuration: Configuration::default(), handle: SnapshotHandle(0) };
+                let snapshot = bytes.starts_with(b"s").then(|| StoredSnapshot { meta, bytes: "10".into() });
+                Ok(StoreEvent::Recovered(Box::new(Recovered {
+                    hard_state: HardState::recovered(Term(bytes.len() as u64), None),
+                    commit: LogIndex(0),
+                    log: LogSlice::empty(
+                        snapshot.as_ref().map_or(EntryId::ORIGIN, |stored| stored.meta.last),
+                    ),
+                    snapshot,
+                })))
+            }
             Response::Written => Ok(StoreEvent::Pending),
             Response::Synced => Ok(self.open.pop_front().map_or(StoreEvent::Pending, StoreEvent::Durable)),
         }
@@ -232,16 +262,24 @@ impl Driver {
             voters: vec![id],
             learners: Vec::new(),
             incarnation: 0,
-            options: RaftOptions::default(),
+            options: RaftOptions {
+                snapshots: SnapshotOptions { snapshot_chunk_bytes: 1, ..SnapshotOptions::default() },
+                ..RaftOptions::default()
+            },
         };
         Self { replica: Replica::new(boot, TICK), now: 0 }
     }
 
     /// A replica that has found an empty disk.
     fn running() -> Self {
+        Self::running_from(b"")
+    }
+
+    /// A replica that has found this on its disk.
+    fn running_from(found: &'static [u8]) -> Self {
         let mut driver = Self::new();
         driver.input(Input::Start);
-        driver.disk(1, Ok(Response::Read(Bytes::new())));
+        driver.disk(1, Ok(Response::Read(Bytes::from_static(found))));
         driver
     }
 
@@ -353,4 +391,69 @@ fn time_is_passed_on_in_whole_ticks_and_none_is_lost() {
         assert_eq!(ticks(&driver), expected, "at {now}");
     }
     assert_eq!(driver.replica.deadline(), Some(LocalTime(40 + 12 * TICK)));
+}
+
+#[test]
+fn a_change_of_members_that_is_refused_is_counted() {
+    let mut driver = Driver::running();
+    let outputs = driver.input(Input::Control(Control::Change(ConfChange::default())));
+    let reason = "the members of alone never change".to_owned();
+    let expected = [Output::Reached { branch: branches::CHANGE_REFUSED }, Output::ControlRefused { reason }];
+    assert_eq!(outputs, expected);
+}
+
+#[test]
+fn a_change_that_does_not_fit_is_passed_over() {
+    let mut driver = Driver::running();
+    driver.request(1, b"unfit");
+    assert_eq!(driver.disk(2, Ok(Response::Synced)), []);
+    assert_eq!(driver.replica.observe().unwrap().applied, LogIndex(1));
+}
+
+/// Others may have applied it: to go on would be to go on with other members than they have.
+#[test]
+fn a_change_that_cannot_be_applied_halts_the_replica() {
+    let mut driver = Driver::running();
+    driver.request(1, b"lost");
+    assert_eq!(driver.disk(2, Ok(Response::Synced)), [Output::Halt { reason: "1@1 is lost".to_owned() }]);
+    assert_eq!(driver.replica.observe(), None);
+}
+
+/// The first chunk of a snapshot, which is not the last.
+fn first_chunk(sender: &mut Driver) -> Bytes {
+    let outputs = sender.input(Input::Control(Control::Transfer(NodeId::new(2).unwrap())));
+    let [Output::Reached { branch: branches::SENDING }, Output::Send { to: _, bytes }] = &outputs[..] else {
+        panic!("{outputs:?}")
+    };
+    bytes.clone()
+}
+
+#[test]
+fn a_snapshot_that_nobody_answers_is_given_up() {
+    let mut sender = Driver::running_from(b"snapshot");
+    first_chunk(&mut sender);
+    let mut reached = Vec::new();
+    for _ in 0..100 {
+        sender.now += 6 * TICK;
+        let outputs = sender.input(Input::Timer);
+        reached.extend(outputs.into_iter().filter_map(|output| match output {
+            Output::Reached { branch } => Some(branch),
+            _ => None,
+        }));
+    }
+    assert_eq!(reached.pop(), Some(branches::FAILED), "once, and then it is quiet");
+    assert!(!reached.is_empty() && reached.iter().all(|&branch| branch == branches::REPEATED), "{reached:?}");
+}
+
+#[test]
+fn a_snapshot_is_given_up_for_a_newer_one() {
+    let mut receiver = Driver::running();
+    let mut hear = |found| {
+        let bytes = first_chunk(&mut Driver::running_from(found));
+        receiver.input(Input::Message { from: NodeId::new(1).unwrap(), bytes })
+    };
+    let superseded = Output::Reached { branch: branches::SUPERSEDED };
+    assert!(!hear(b"snapshot").contains(&superseded));
+    assert!(!hear(b"snap").contains(&superseded), "an older one");
+    assert!(hear(b"snapshot2").contains(&superseded));
 }

@@ -84,7 +84,7 @@ fn assert_pass_and_rich(program: &str) {
 
 /// Snapshots are taken, sent and installed, and members come, go and change their capacity, in some run or other. Too rare for
 /// so few runs is that a snapshot is given up, that a newer one comes while it is received, and that a change is refused for
-/// another reason than that one is pending: each happens in one of forty, or so.
+/// another reason than that one is pending: each happens in one of forty, or so. (The tests of the replica reach them.)
 fn assert_branches_reached(summary: &Summary) {
     let rare = [branches::FAILED, branches::SUPERSEDED, branches::CHANGE_REFUSED];
     let all = branches::SNAPSHOTS.into_iter().chain(branches::MEMBERS);

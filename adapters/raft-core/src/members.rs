@@ -23,14 +23,18 @@ pub(crate) fn refusal(error: ProposeError) -> Refusal {
     }
 }
 
-/// Puts the change at `index` in force. Whether there is one.
+/// Puts the change at `index` in force. Whether there is one that fits.
 ///
 /// # Errors
-/// When it does not fit the configuration in force.
+/// When it is not its turn, in words.
 pub(crate) fn apply(raft: &mut Raft, index: LogIndex) -> Result<bool, String> {
     match raft.apply_conf_change(index) {
         Ok(_) => Ok(true),
-        Err(ApplyConfChangeError::NoConfChange { .. }) => Ok(false),
-        Err(error) => Err(error.to_string()),
+        Err(ApplyConfChangeError::NoConfChange { .. } | ApplyConfChangeError::Rejected(_)) => Ok(false),
+        Err(
+            error @ (ApplyConfChangeError::NotHandedOut { .. }
+            | ApplyConfChangeError::InForce { .. }
+            | ApplyConfChangeError::Unfounded { .. }),
+        ) => Err(error.to_string()),
     }
 }

@@ -55,6 +55,13 @@ fn a_vote_leaves_when_the_write_it_rests_on_is_durable() {
     assert_eq!(promise, Some(Promise::Vote { candidate: node(2) }));
 }
 
+/// Nothing that concerns the driver is taken for a change that does not fit.
+#[test]
+fn a_change_out_of_turn_is_a_failure() {
+    let failure = "index 7 is not being applied: 0 is applied and 0 handed out".to_owned();
+    assert_eq!(start(true).apply_change(EntryId::new(1, 7)), Err(failure));
+}
+
 #[test]
 fn a_message_in_somebody_elses_name_is_refused() {
     let mut raft = start(true);

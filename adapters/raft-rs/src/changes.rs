@@ -22,20 +22,24 @@ pub(crate) fn propose(node: &mut RawNode<MemoryStorage>, change: &ConfChange) ->
     node.propose_conf_change(Vec::new(), translated).map_err(|error| other(error.to_string()))
 }
 
-/// Puts the change in the entry `id` in force. Whether there is one.
+/// Puts the change in the entry `id` in force. Whether there is one that fits.
 ///
 /// A leader that has lost its vote by it goes on leading, as far as the crate is concerned, and takes no commands; whoever uses
 /// it is to end it. So it steps down here.
 ///
 /// # Errors
-/// When it does not fit.
+/// When the entry is not to be had or not to be read, in words.
 pub(crate) fn apply(node: &mut RawNode<MemoryStorage>, id: EntryId) -> Result<bool, String> {
     let index = id.index.0;
     let entries = node.raft.raft_log.slice(index, index + 1, None, GetEntriesContext::empty(false));
     let entries = entries.map_err(|error| error.to_string())?;
     let Some(change) = entries.first().and_then(log::change) else { return Ok(false) };
     let translated = members::change_of_crate(&change?).ok_or("a change that the crate does not know")?;
-    node.apply_conf_change(&translated).map_err(|error| error.to_string())?;
+    match node.apply_conf_change(&translated) {
+        Ok(_) => (),
+        Err(raft::Error::ConfChangeError(_)) => return Ok(false),
+        Err(error) => return Err(error.to_string()),
+    }
     if node.raft.state == StateRole::Leader && !node.raft.promotable() {
         let term = node.raft.term;
         node.raft.become_follower(term, INVALID_ID);

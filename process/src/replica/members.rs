@@ -32,19 +32,22 @@ impl<A: Adapter, S> Running<A, S> {
     }
 
     /// Applies an entry that is none of the state machine's business: a change of members, or nothing.
-    pub(super) fn apply_change(&mut self, entry: EntryId, context: &mut Context<'_>) {
+    ///
+    /// # Errors
+    /// When the implementation cannot tell what has become of it.
+    pub(super) fn apply_change(&mut self, entry: EntryId, context: &mut Context<'_>) -> Result<(), String> {
         let (before, led) = (self.raft.configuration(), self.raft.observe().role == Role::Leader);
-        // One that does not fit is passed over, and so has no effect that could be told.
-        if self.raft.apply_change(entry) != Ok(true) {
-            return;
+        if !self.raft.apply_change(entry)? {
+            return Ok(());
         }
-        let Some((before, after)) = before.zip(self.raft.configuration()) else { return };
+        let Some((before, after)) = before.zip(self.raft.configuration()) else { return Ok(()) };
         for branch in reached(&before, &after) {
             context.emit(Output::Reached { branch });
         }
         if led && before.is_voter(self.id) && !after.is_voter(self.id) {
             context.emit(Output::Reached { branch: branches::LEADER_REMOVED_ITSELF });
         }
+        Ok(())
     }
 }
 

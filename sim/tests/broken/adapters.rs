@@ -131,6 +131,11 @@ impl Twist for AppliesOnAppend {
         }));
     }
 
+    fn apply_change(&mut self, core: &mut RaftCore, id: EntryId) -> Result<bool, String> {
+        // As far as the core knows it is not its turn.
+        Ok(core.apply_change(id).unwrap_or(false))
+    }
+
     fn applied(&mut self, _core: &mut RaftCore, _index: LogIndex) {
         // The implementation would notice.
     }

@@ -53,19 +53,9 @@ pub(crate) trait Twist: Debug + Default + 'static {
         shown
     }
 
-    /// An operator wants a change of members.
-    fn propose_change(&mut self, core: &mut RaftCore, change: ConfChange) -> Result<(), Refusal> {
-        core.propose_change(change)
-    }
-
     /// An entry that may be a change of members is applied.
     fn apply_change(&mut self, core: &mut RaftCore, id: EntryId) -> Result<bool, String> {
         core.apply_change(id)
-    }
-
-    /// Whom it takes for the members.
-    fn claimed(&self, members: Configuration) -> Configuration {
-        members
     }
 
     /// Entries were applied.
@@ -134,7 +124,7 @@ impl<T: Twist> Adapter for Twisted<T> {
     }
 
     fn configuration(&self) -> Option<Configuration> {
-        self.core.configuration().map(|members| self.twist.claimed(members))
+        self.core.configuration()
     }
 
     fn wants_snapshot(&self) -> bool {
@@ -170,7 +160,7 @@ impl<T: Twist> Adapter for Twisted<T> {
     }
 
     fn propose_change(&mut self, change: ConfChange) -> Result<(), Refusal> {
-        self.twist.propose_change(&mut self.core, change)
+        self.core.propose_change(change)
     }
 
     fn apply_change(&mut self, id: EntryId) -> Result<bool, String> {
