@@ -68,20 +68,21 @@ impl Cluster {
     pub(crate) fn with_logs(term: u64, logs: &[&[u64]], configure: impl Fn(&mut Config)) -> Self {
         let size = logs.len() as u64;
         let configuration = Configuration::of_voters((1..=size).map(node));
-        Self::with(&configuration, term, logs, configure)
+        Self::with(&configuration, term, logs, &configure)
     }
 
     /// A new cluster of so many servers, with this configuration.
     pub(crate) fn founded(size: u64, configuration: &Configuration, configure: impl Fn(&mut Config)) -> Self {
         let empty: Vec<&[u64]> = (0..size).map(|_| [].as_slice()).collect();
-        Self::with(configuration, 0, &empty, configure)
+        Self::with(configuration, 0, &empty, &configure)
     }
 
+    /// Compiled once, and not once for each test that changes its settings.
     fn with(
         configuration: &Configuration,
         term: u64,
         logs: &[&[u64]],
-        configure: impl Fn(&mut Config),
+        configure: &dyn Fn(&mut Config),
     ) -> Self {
         let size = logs.len() as u64;
         let snapshots = Snapshots::default();
