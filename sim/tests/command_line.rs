@@ -217,9 +217,12 @@ fn a_trace_is_lines_of_text_or_of_json() {
     let (verdict, trace) = lines.split_last().expect("lines");
     assert_eq!(verdict["verdict"], "pass");
     assert!(100 < trace.len(), "{} lines", trace.len());
+    let mut rest = text.stdout.as_str();
     for line in trace {
         assert_keys(line, &["event", "time_ns", "kind", "text"]);
-        text.says(line["text"].as_str().expect("a text"));
+        let words = line["text"].as_str().expect("a text");
+        let found = rest.split_once(words);
+        rest = found.unwrap_or_else(|| panic!("the text does not go on with {words:?}: {rest:.300}")).1;
     }
 }
 

@@ -13,13 +13,15 @@ use wavetank::{
 };
 use wavetank_process::Label;
 
-/// The seeds that are compared, of each implementation.
-const SEEDS: u64 = 4;
+/// How many seeds are compared, of each implementation: as many as `DETERMINISM_SEEDS` says.
+fn seeds() -> u64 {
+    env::var("DETERMINISM_SEEDS").map_or(2, |seeds| seeds.parse().expect("DETERMINISM_SEEDS is a number"))
+}
 
 /// Every implementation with every seed.
 fn runs() -> Vec<(String, u64)> {
     let names = program::built_in().into_iter().map(|program| program.name().to_owned());
-    names.flat_map(|name| (0..SEEDS).map(move |seed| (name.clone(), seed))).collect()
+    names.flat_map(|name| (0..seeds()).map(move |seed| (name.clone(), seed))).collect()
 }
 
 fn run(program: &str, seed: u64, keep: Keep) -> Report {
@@ -60,7 +62,7 @@ fn the_number_of_threads_does_not_matter() {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be had");
         pool.install(|| {
             let lines = runs().par_iter().map(line).collect::<Vec<_>>();
-            let summary = explore("raft-core", 0..2 * SEEDS, |_| ()).expect("it is built in");
+            let summary = explore("raft-core", 0..2 * seeds(), |_| ()).expect("it is built in");
             (lines, format!("{summary:?}"))
         })
     };

@@ -57,15 +57,37 @@ fn compare<W: Workload + Clone>(name: &str, workload: &W, histories: u64, operat
     );
 }
 
+/// How many histories are compared, of each specification.
+fn larger() -> u64 {
+    (histories() / 100).max(10)
+}
+
+// A test for each specification, so that they run beside one another.
+
 #[test]
-fn larger_histories_are_judged_alike_at_once_and_event_by_event() {
-    let number = (histories() / 100).max(10);
-    compare("registers", &Registers::holding(0), number, 100);
-    compare("registers with unique values", &UniqueRegisters::holding(0), number, 100);
-    compare("key-value", &KeyValue::default(), number, 100);
-    compare("sets", &Set::default(), number, 60);
-    compare("queues", &Queues::default(), number, 40);
-    compare("lists", &AppendLists::default(), number, 100);
+fn larger_histories_of_registers_are_judged_alike_at_once_and_event_by_event() {
+    compare("registers", &Registers::holding(0), larger(), 100);
+    compare("registers with unique values", &UniqueRegisters::holding(0), larger(), 100);
+}
+
+#[test]
+fn larger_histories_of_maps_are_judged_alike_at_once_and_event_by_event() {
+    compare("key-value", &KeyValue::default(), larger(), 100);
+}
+
+#[test]
+fn larger_histories_of_sets_are_judged_alike_at_once_and_event_by_event() {
+    compare("sets", &Set::default(), larger(), 60);
+}
+
+#[test]
+fn larger_histories_of_queues_are_judged_alike_at_once_and_event_by_event() {
+    compare("queues", &Queues::default(), larger(), 40);
+}
+
+#[test]
+fn larger_histories_of_lists_are_judged_alike_at_once_and_event_by_event() {
+    compare("lists", &AppendLists::default(), larger(), 100);
 }
 
 #[test]

@@ -2,7 +2,10 @@
 //!
 //! Whatever happens, a replica must not panic, and what it refuses must change nothing.
 
-use std::{cell::Cell, collections::VecDeque};
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use proptest::{prelude::*, sample::Index};
 use raft_core::{
@@ -513,16 +516,26 @@ fn foreign_receipt(id: NodeId, incarnation: u64) -> Receipt {
 /// How often a test reached what it is about, lest it prove nothing.
 #[derive(Default)]
 pub(crate) struct Reached {
-    pub(crate) refused: Cell<u64>,
-    pub(crate) in_role: [Cell<u64>; 4],
-    pub(crate) committed_as_leader: Cell<u64>,
-    pub(crate) truncated: Cell<u64>,
-    pub(crate) compacted: Cell<u64>,
-    pub(crate) snapshot_sent: Cell<u64>,
-    pub(crate) restored: Cell<u64>,
-    pub(crate) reconfigured: Cell<u64>,
+    pub(crate) refused: Counter,
+    pub(crate) in_role: [Counter; 4],
+    pub(crate) committed_as_leader: Counter,
+    pub(crate) truncated: Counter,
+    pub(crate) compacted: Counter,
+    pub(crate) snapshot_sent: Counter,
+    pub(crate) restored: Counter,
+    pub(crate) reconfigured: Counter,
 }
 
-pub(crate) fn count(counter: &Cell<u64>) {
-    counter.set(counter.get() + 1);
+/// How often something was reached, on any thread.
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+pub(crate) fn count(counter: &Counter) {
+    counter.0.fetch_add(1, Ordering::Relaxed);
 }
