@@ -222,6 +222,6 @@ fn a_program_without_an_auditor_is_told_which_checks_are_idle() {
     {
         assert!(problem.contains(check), "{problem}");
     }
-    let sound = explore_program(&adapter::<twist::Untwisted>(), 0..40, |_| ControlFlow::Continue(()));
+    let sound = explore_program(&adapter::<twist::Untwisted>(), 0..24, |_| ControlFlow::Continue(()));
     assert_eq!(sound.verify(), Ok(()));
 }

@@ -269,7 +269,7 @@ fn the_last_seed_is_one() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_exploration_tells_what_it_found() {
-    let mut explore = command(&["explore", "--seeds", "1000000000", "--json"])
+    let mut explore = command(&["explore", "--seeds", "1000000000", "--json", "--threads", "1"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
