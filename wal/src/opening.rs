@@ -1,4 +1,4 @@
-//! Opening the log: read its files, look at its snapshot, cut a torn tail, sync.
+//! Opening the log: read its files, look at its snapshot, cut a torn tail, sync; and undo a torn move.
 //!
 //! What was read may sit in a cache only, left there by a process that died before its sync; whoever acted on
 //! it could lose it to the next power failure. So nothing is handed out before a sync has succeeded. Only the
@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::{
     disk::{DiskResult, FileName, Request, RequestId, Response},
+    frame::SECTOR,
     recovery::{Contents, Damage, LogFile, recover},
     snapshot_file::{self, snapshot_file},
     wal::{Wal, WalError},
@@ -35,6 +36,12 @@ enum Step {
     Clearing(Found),
     /// What was read is being made durable.
     Syncing(Found),
+    /// The other file begins with a move that was torn. Its first sector is being overwritten with zeros. The next move
+    /// may carry the same entries, and so write again the very sectors that are missing; if it is torn itself, before its
+    /// own first sector is written, the move of long ago would be whole.
+    ClearingMove(Found),
+    /// That is being made durable, before anything else is written there.
+    SyncingMove(Found),
 }
 
 /// What was read.
@@ -107,7 +114,9 @@ impl Opening {
                 Found::with_snapshot(contents, &file)?.clear_or_sync()
             }
             (Step::Clearing(found), Response::Written) => found.sync(),
-            (Step::Syncing(found), Response::Synced) => {
+            (Step::Syncing(found), Response::Synced) if found.contents.torn_move => found.clear_move(),
+            (Step::ClearingMove(found), Response::Written) => found.sync_move(),
+            (Step::Syncing(found) | Step::SyncingMove(found), Response::Synced) => {
                 let Found { contents, snapshot } = found;
                 return Ok(Progress::Open { wal: Wal::continuing(&contents), contents, snapshot });
             }
@@ -116,7 +125,9 @@ impl Opening {
                 | Step::ReadingSecond { .. }
                 | Step::ReadingSnapshot(_)
                 | Step::Clearing(_)
-                | Step::Syncing(_),
+                | Step::Syncing(_)
+                | Step::ClearingMove(_)
+                | Step::SyncingMove(_),
                 Response::Read(_) | Response::Written | Response::Synced,
             ) => return Err(WalError::UnexpectedAnswer { id }),
         };
@@ -149,5 +160,16 @@ impl Found {
 
     fn sync(self) -> (Request, Step) {
         (Request::Sync { file: FileName::from(self.contents.file.name()) }, Step::Syncing(self))
+    }
+
+    fn clear_move(self) -> (Request, Step) {
+        let file = FileName::from(self.contents.file.other().name());
+        let zeros = Bytes::from_static(&[0; SECTOR as usize]);
+        (Request::Write { file, offset: 0, bytes: zeros }, Step::ClearingMove(self))
+    }
+
+    fn sync_move(self) -> (Request, Step) {
+        let file = FileName::from(self.contents.file.other().name());
+        (Request::Sync { file }, Step::SyncingMove(self))
     }
 }

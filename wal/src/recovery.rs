@@ -56,6 +56,8 @@ pub struct Contents {
     /// How many bytes from `end` on are the remains of other writes: such that were never synced, or of a log that was
     /// in this file before. 0 if only zeros follow.
     pub torn_len: u64,
+    /// Whether the other file begins with what is no frame: with a move that was torn.
+    pub torn_move: bool,
 }
 
 impl Default for Contents {
@@ -69,6 +71,7 @@ impl Default for Contents {
             next_first_number: 1,
             chain: 0,
             torn_len: 0,
+            torn_move: false,
         }
     }
 }
@@ -104,7 +107,7 @@ impl Contents {
 /// When something is gone that was durable, or was never written by an [`Encoder`](crate::Encoder).
 pub fn recover(images: [&[u8]; 2]) -> Result<Contents, Damage> {
     let frames = images.map(all_frames);
-    let first_number = |image: &[u8]| Frame::parse(image).filter(|f| f.chain == 0).map(|f| f.number);
+    let first_number = |image| first_frame(image).map(|frame| frame.number);
     // The later one: it was begun when the other one was complete.
     let begun =
         LogFile::ALL.into_iter().zip(images).filter_map(|(file, image)| Some((first_number(image)?, file)));
@@ -121,7 +124,18 @@ pub fn recover(images: [&[u8]; 2]) -> Result<Contents, Damage> {
     let largest = frames.iter().flatten().map(|frame| frame.number).max().unwrap_or(0);
     let torn = tail(image, contents.end);
     let torn_len = torn.iter().rposition(|&byte| byte != 0).map_or(0, |last| last as u64 + 1);
-    Ok(Contents { next_first_number: largest.saturating_add(1), torn_len, ..contents })
+    let torn_move = begins_torn(images[file.other() as usize]);
+    Ok(Contents { next_first_number: largest.saturating_add(1), torn_len, torn_move, ..contents })
+}
+
+/// Whether there is something in a file's first sector that does not begin a log.
+fn begins_torn(image: &[u8]) -> bool {
+    image.iter().take(SECTOR as usize).any(|&byte| byte != 0) && first_frame(image).is_none()
+}
+
+/// The frame with which a log begins in a file.
+fn first_frame(image: &[u8]) -> Option<Frame<'_>> {
+    Frame::parse(image).filter(|frame| frame.chain == 0)
 }
 
 /// Where a frame stands, and what tells its age.

@@ -183,8 +183,9 @@ impl Wal {
     }
 
     /// Leaves out the entries up to `to`: the log moves to its other file, where its first record holds all that is
-    /// left. Returns the number of that record, or `None` while an earlier move is not durable yet: then nothing
-    /// happens, and it may be asked again. (Nor does anything happen once the log has failed.)
+    /// left. Returns the number of that record, or `None` while an earlier move is not durable yet, or a write is still under
+    /// way to the file that it left, which could come to lie over the new log: then nothing happens, and it may be asked
+    /// again. (Nor does anything happen once the log has failed.)
     ///
     /// # Errors
     /// When no snapshot covers the entries. The log is as good as before then.
@@ -193,7 +194,7 @@ impl Wal {
         to: LogIndex,
         submit: impl FnOnce(Request) -> RequestId,
     ) -> Result<Option<u64>, CompactError> {
-        if self.moving.is_some() || self.failure.is_some() {
+        if self.moving.is_some() || !self.overtaken.is_empty() || self.failure.is_some() {
             return Ok(None);
         }
         let frame = self.encoder.compact(to)?;
