@@ -97,7 +97,10 @@ impl Write {
         self.hard_state
     }
 
-    /// The commit index by now. It need not survive; if it does, less has to be learned again after a restart.
+    /// The commit index by now. Moved alone, it need not survive: it is learned again. But what a write with entries says must
+    /// be as durable as they are. A change of members is proposed when the one before it is in force, so who holds it knows
+    /// that one to be committed; a server that restarted with both and knew neither would count its votes by a configuration
+    /// before the last two, of which a quorum may have nothing in common with one of the last.
     pub fn commit(&self) -> LogIndex {
         self.commit
     }

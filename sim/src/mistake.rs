@@ -135,8 +135,8 @@ impl Mistake {
         if source.trim().is_empty() {
             return Self::new(path, source, Place::whole(source), title, "the file is empty");
         }
-        // Where an opening bracket is missing, the reader knows the place better.
-        let misfit = if wording::expects_opening(&error.code) { None } else { brackets::misfit(source) };
+        // What else the reader complains of, it knows better.
+        let misfit = wording::is_about_brackets(&error.code).then(|| brackets::misfit(source)).flatten();
         let (place, label) =
             misfit.unwrap_or_else(|| (Place::of_error(source, part, error), wording::words(&error.code)));
         Self::new(path, source, place, title, label)

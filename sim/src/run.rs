@@ -199,25 +199,25 @@ fn play<W: Workload>(options: &RunOptions, tank: &mut Tank<W>, storm: &mut Storm
     while tank.events() < options.faults.events && storm.step(tank) {
         judge_halts(tank);
     }
-    let is_settled = tank.violation().is_none();
-    if is_settled {
-        settle(options, tank, storm);
-    }
     if let Some(violation) = tank.violation() {
-        return (Verdict::Fail(violation.clone()), is_settled);
+        return (Verdict::Fail(violation.clone()), false);
+    }
+    settle(options, tank, storm);
+    if let Some(violation) = tank.violation() {
+        return (Verdict::Fail(violation.clone()), violation.check == "Liveness");
     }
     let limit = options.faults.events.saturating_mul(EVENT_LIMIT);
     if limit < tank.events() {
-        return (Verdict::Inconclusive(format!("it took more than {limit} events")), is_settled);
+        return (Verdict::Inconclusive(format!("it took more than {limit} events")), false);
     }
     let undescribed = tank.tally().undescribed_messages;
     match judge_history(tank) {
         Verdict::Pass if 0 < undescribed => {
             let reason =
                 format!("{undescribed} messages could not be described, so their promises were not checked");
-            (Verdict::Inconclusive(reason), is_settled)
+            (Verdict::Inconclusive(reason), true)
         }
-        verdict => (verdict, is_settled),
+        verdict => (verdict, true),
     }
 }
 
@@ -393,7 +393,7 @@ pub(crate) fn judge_history<W: Workload>(tank: &Tank<W>) -> Verdict {
     }
 }
 
-fn report<W: Workload>((verdict, is_settled): (Verdict, bool), tank: &Tank<W>, storm: &Storm) -> Report {
+fn report<W: Workload>((verdict, liveness_judged): (Verdict, bool), tank: &Tank<W>, storm: &Storm) -> Report {
     let mut checks = tank.check_counters();
     let operations = tank.history().counts();
     let count = |asked: bool, could_fail: bool| CheckCounters {
@@ -401,7 +401,7 @@ fn report<W: Workload>((verdict, is_settled): (Verdict, bool), tank: &Tank<W>, s
         non_trivial: u64::from(asked && could_fail),
     };
     let moved = tank.cluster().iter().any(|m| m.observation.is_some_and(|o| LogIndex(1) < o.commit));
-    checks.insert("Liveness".to_owned(), count(is_settled, moved));
+    checks.insert("Liveness".to_owned(), count(liveness_judged, moved));
     let online = tank.online();
     let linearizability =
         CheckCounters { evaluations: online.answers(), non_trivial: online.telling_answers() };

@@ -15,7 +15,10 @@ use wavetank_process::Label;
 
 /// How many seeds are compared, of each implementation: as many as `DETERMINISM_SEEDS` says.
 fn seeds() -> u64 {
-    env::var("DETERMINISM_SEEDS").map_or(2, |seeds| seeds.parse().expect("DETERMINISM_SEEDS is a number"))
+    let seeds = env::var("DETERMINISM_SEEDS");
+    let seeds = seeds.map_or(2, |seeds| seeds.parse().expect("DETERMINISM_SEEDS is a number"));
+    assert!(0 < seeds, "DETERMINISM_SEEDS is 0: nothing would be compared");
+    seeds
 }
 
 /// Every implementation with every seed.

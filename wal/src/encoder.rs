@@ -54,16 +54,8 @@ impl EncodedFrame {
 impl Encoder {
     /// Continues a log that holds `contents`.
     pub fn continuing(contents: &Contents) -> Self {
-        let Contents {
-            state,
-            file: _,
-            end,
-            next_number,
-            next_first_number,
-            chain,
-            torn_len: _,
-            torn_move: _,
-        } = contents;
+        let Contents { state, file: _, end, next_number, next_first_number, chain, torn_len: _, other: _ } =
+            contents;
         Self {
             end: *end,
             next_number: *next_number,

@@ -186,18 +186,19 @@
 //! Were the tail left alone, chain and number would keep a frame of it from following a new one, unless the
 //! new one equals the one that was lost there: a leader does send the same entries again.
 //!
-//! *A move is safe at every moment.* The log's first frame in the other file carries all that is left, what was under way
-//! in the first one included. Until it is whole on the disk its number does not count, and the file that is being left
-//! is complete up to what was reported durable; from then on it counts, and the one that was left is never read
-//! again. It is not written over before, either: the next move waits until this one is durable, and until no earlier write to that
-//! file is under way any more. Nothing has to be deleted
-//! or renamed, so nothing depends on when a directory becomes durable.
+//! *A move is safe at every moment.* The log's first frame in the other file carries all that is left, what was under
+//! way in the first one included. Until it is whole on the disk its number does not count, and the file that is being left
+//! is complete up to what was reported durable; from then on it counts, and the one that was left is never read again. It
+//! is not written over before, either: the next move waits until this one is durable, and until no earlier write to that
+//! file is under way any more. Nothing has to be deleted or renamed, so nothing depends on when a directory becomes
+//! durable.
 //!
 //! *A move that a crash undid never comes back.* Frames may be left behind its torn beginning, and the same beginning may
 //! be written again. So the first frame of a file gets a number above that of every frame that stands anywhere in either
-//! file. The remnants have lower ones and cannot follow it. The torn beginning itself is overwritten with zeros when the log
-//! is opened: another move may carry the same entries into the same sectors, and if it is torn as well, the two could make
-//! one that is whole.
+//! file. The remnants have lower ones and cannot follow it. The torn beginning itself is overwritten with zeros, and that
+//! is synced, when the log is opened: another move may carry the same entries into the same sectors, and if it is torn as
+//! well, the two could make one that is whole. Where there are zeros already they are synced too, for they may stand in a
+//! cache only.
 //!
 //! *Damage is found* wherever a frame written after the sync is still there to tell: one flipped bit in a
 //! header or a body makes the frame invalid, and the file is refused. (A bit of the padding means nothing to
@@ -239,6 +240,6 @@ pub use file_disk::FileDisk;
 pub use frame::{Record, SECTOR};
 pub use log_state::{Misfit, Uncovered};
 pub use opening::{Opening, Progress};
-pub use recovery::{Contents, Damage, LogFile, recover};
+pub use recovery::{Beginning, Contents, Damage, LogFile, recover};
 pub use snapshot_file::{NamedSnapshot, SnapshotPlace, snapshot_file};
 pub use wal::{AppendError, Completed, Wal, WalError};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::{
     disk::{DiskResult, FileName, Request, RequestId, Response},
     frame::SECTOR,
-    recovery::{Contents, Damage, LogFile, recover},
+    recovery::{Beginning, Contents, Damage, LogFile, recover},
     snapshot_file::{self, snapshot_file},
     wal::{Wal, WalError},
 };
@@ -40,7 +40,8 @@ enum Step {
     /// may carry the same entries, and so write again the very sectors that are missing; if it is torn itself, before its
     /// own first sector is written, the move of long ago would be whole.
     ClearingMove(Found),
-    /// That is being made durable, before anything else is written there.
+    /// That is being made durable, before anything else is written there. It may have been written by a process that died
+    /// before it could sync.
     SyncingMove(Found),
 }
 
@@ -114,12 +115,13 @@ impl Opening {
                 Found::with_snapshot(contents, &file)?.clear_or_sync()
             }
             (Step::Clearing(found), Response::Written) => found.sync(),
-            (Step::Syncing(found), Response::Synced) if found.contents.torn_move => found.clear_move(),
+            (Step::Syncing(found), Response::Synced) => match found.contents.other {
+                Beginning::Sound => return Ok(found.open()),
+                Beginning::Torn => found.clear_move(),
+                Beginning::Cleared => found.sync_move(),
+            },
             (Step::ClearingMove(found), Response::Written) => found.sync_move(),
-            (Step::Syncing(found) | Step::SyncingMove(found), Response::Synced) => {
-                let Found { contents, snapshot } = found;
-                return Ok(Progress::Open { wal: Wal::continuing(&contents), contents, snapshot });
-            }
+            (Step::SyncingMove(found), Response::Synced) => return Ok(found.open()),
             (
                 Step::ReadingFirst
                 | Step::ReadingSecond { .. }
@@ -160,6 +162,11 @@ impl Found {
 
     fn sync(self) -> (Request, Step) {
         (Request::Sync { file: FileName::from(self.contents.file.name()) }, Step::Syncing(self))
+    }
+
+    fn open(self) -> Progress {
+        let Self { contents, snapshot } = self;
+        Progress::Open { wal: Wal::continuing(&contents), contents, snapshot }
     }
 
     fn clear_move(self) -> (Request, Step) {

@@ -56,8 +56,19 @@ pub struct Contents {
     /// How many bytes from `end` on are the remains of other writes: such that were never synced, or of a log that was
     /// in this file before. 0 if only zeros follow.
     pub torn_len: u64,
-    /// Whether the other file begins with what is no frame: with a move that was torn.
-    pub torn_move: bool,
+    /// What the other file begins with.
+    pub other: Beginning,
+}
+
+/// What the file begins with that the log is not in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// A log of earlier, or nothing at all.
+    Sound,
+    /// What is no frame: a move that was torn.
+    Torn,
+    /// Zeros. They may stand before a torn move, and in a cache only.
+    Cleared,
 }
 
 impl Default for Contents {
@@ -71,7 +82,7 @@ impl Default for Contents {
             next_first_number: 1,
             chain: 0,
             torn_len: 0,
-            torn_move: false,
+            other: Beginning::Sound,
         }
     }
 }
@@ -124,13 +135,20 @@ pub fn recover(images: [&[u8]; 2]) -> Result<Contents, Damage> {
     let largest = frames.iter().flatten().map(|frame| frame.number).max().unwrap_or(0);
     let torn = tail(image, contents.end);
     let torn_len = torn.iter().rposition(|&byte| byte != 0).map_or(0, |last| last as u64 + 1);
-    let torn_move = begins_torn(images[file.other() as usize]);
-    Ok(Contents { next_first_number: largest.saturating_add(1), torn_len, torn_move, ..contents })
+    let other = Beginning::of(images[file.other() as usize]);
+    Ok(Contents { next_first_number: largest.saturating_add(1), torn_len, other, ..contents })
 }
 
-/// Whether there is something in a file's first sector that does not begin a log.
-fn begins_torn(image: &[u8]) -> bool {
-    image.iter().take(SECTOR as usize).any(|&byte| byte != 0) && first_frame(image).is_none()
+impl Beginning {
+    fn of(image: &[u8]) -> Self {
+        if image.is_empty() || first_frame(image).is_some() {
+            Self::Sound
+        } else if image.iter().take(SECTOR as usize).all(|&byte| byte == 0) {
+            Self::Cleared
+        } else {
+            Self::Torn
+        }
+    }
 }
 
 /// The frame with which a log begins in a file.

@@ -254,7 +254,8 @@ impl Raft {
     ///
     /// A candidacy by a configuration that is known to have been replaced is given up, as [`campaign`](Self::campaign)
     /// refuses to begin one; the next timeout finds the change applied. A vote that wins the election is counted first:
-    /// to win by the configuration before the last is sound, for the two have no quorums apart. A leader has no use for
+    /// to win by the configuration before the last is sound, for the two have no quorums apart (and nobody is further behind:
+    /// see [`Write::commit`](crate::Write::commit)). A leader has no use for
     /// any of this: it commits by counting.
     pub(super) fn learn_committed(&mut self, committed: Option<EntryId>) {
         let Some(committed) = committed.filter(|_| self.config.tell_commit_in_elections) else { return };
@@ -286,9 +287,7 @@ impl Raft {
                 self.send(envelope.from, Message::AppendEntriesReply(AppendOutcome::StaleTerm));
             }
             // A candidate whose log is ahead but whose term is behind could not win without learning ours.
-            Message::RequestPreVote { .. } => {
-                self.refuse_pre_vote(envelope.from);
-            }
+            Message::RequestPreVote { .. } => self.refuse_pre_vote(envelope.from),
             Message::RequestVote { .. } if self.config.refuse_stale_candidates => {
                 self.answer_candidate(envelope.from, false);
             }

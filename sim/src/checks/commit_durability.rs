@@ -54,6 +54,16 @@ impl CommitDurability {
         ))
     }
 
+    fn note_and_count(
+        &mut self,
+        machine: &Watched,
+        before: Option<&Observation>,
+        now: &Observation,
+        cluster: &[Watched],
+    ) -> Finding {
+        if self.note(machine, before, now) { self.count(cluster) } else { Finding::Unconcerned }
+    }
+
     /// Takes note of what a machine knows to be committed. Whether it is news.
     fn note(&mut self, machine: &Watched, before: Option<&Observation>, now: &Observation) -> bool {
         let known = self.latest.as_ref().map_or(LogIndex(0), |latest| latest.index);
@@ -90,11 +100,8 @@ impl Check for CommitDurability {
     fn check(&mut self, fact: &Fact<'_>, subject: usize, cluster: &[Watched]) -> Finding {
         let machine = &cluster[subject];
         match fact {
-            Fact::Observed { before, now, .. } if self.note(machine, Some(before), now) => {
-                self.count(cluster)
-            }
-            Fact::Recovered { now, .. } if self.note(machine, None, now) => self.count(cluster),
-            Fact::Observed { .. } | Fact::Recovered { .. } => Finding::Unconcerned,
+            Fact::Observed { before, now, .. } => self.note_and_count(machine, Some(before), now, cluster),
+            Fact::Recovered { now, .. } => self.note_and_count(machine, None, now, cluster),
             // Only these can take an entry off a disk.
             Fact::Crashed => self.count(cluster),
             Fact::Persisted => {

@@ -153,7 +153,6 @@ impl Judged<'_> {
         }
     }
 
-    /// Writes the page.
     /// Tells how it came out, and draws it if that was asked for. Whatever comes of the page, the verdict is told.
     fn tell_and_draw(&self, arguments: &Arguments, output: &mut Output) -> Exit {
         let drawn = arguments.html.as_ref().map_or(Ok(()), |page| self.draw(page));
@@ -168,6 +167,7 @@ impl Judged<'_> {
         }
     }
 
+    /// Writes the page.
     fn draw(&self, page: &Path) -> Result<(), Mistake> {
         let title = self.path.display().to_string();
         let text = html::page(&title, &self.specification, &self.history, &self.report);

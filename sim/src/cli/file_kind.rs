@@ -19,7 +19,7 @@ impl FileKind {
     /// What a file seems to hold: it has names that nothing else has.
     pub(super) fn guess(path: &Path, text: &str) -> Option<Self> {
         let named = text.lines().find_map(|line| match line.trim_start().split_once(':')?.0 {
-            "story" | "script" => Some(Self::Scenario),
+            "story" | "script" | "Scenario(story" => Some(Self::Scenario),
             "decisions" => Some(Self::SavedRun),
             _ => None,
         });

@@ -38,7 +38,7 @@ pub(super) fn parse_count(text: &str) -> Result<u64, String> {
     text.parse()
         .ok()
         .filter(|count| 0 < *count)
-        .ok_or_else(|| "expected a whole number, 1 or more".to_owned())
+        .ok_or_else(|| format!("expected a whole number from 1 to {}", u64::MAX))
 }
 
 /// The text in a file.

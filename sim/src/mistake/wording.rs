@@ -42,15 +42,19 @@ pub(super) fn words(error: &Error) -> String {
     }
 }
 
-/// Whether a bracket was expected that begins something.
-pub(super) fn expects_opening(error: &Error) -> bool {
+/// Whether it may come of a bracket that is missing further up.
+pub(super) fn is_about_brackets(error: &Error) -> bool {
     matches!(
         error,
-        Error::ExpectedArray
-            | Error::ExpectedStructLike
-            | Error::ExpectedNamedStructLike(_)
-            | Error::ExpectedOption
-            | Error::ExpectedMap
+        Error::Eof
+            | Error::TrailingCharacters
+            | Error::ExpectedArrayEnd
+            | Error::ExpectedComma
+            | Error::ExpectedIdentifier
+            | Error::ExpectedMapColon
+            | Error::ExpectedMapEnd
+            | Error::ExpectedOptionEnd
+            | Error::ExpectedStructLikeEnd
     )
 }
 

@@ -11,7 +11,7 @@ use proptest::{
 };
 use raft_core::{EntryId, LogIndex, LogSlice, Term};
 use raft_wal::{
-    BlockingWal, Completed, Contents, FileDisk, LogFile, Opening, Progress, Record, Wal,
+    Beginning, BlockingWal, Completed, Contents, FileDisk, LogFile, Opening, Progress, Record, Wal,
     disk::{Disk, DiskResult, FileName, Request, RequestId, Response},
 };
 
@@ -34,16 +34,19 @@ struct Server {
     durable: u64,
     /// Moves to the other file that became durable.
     moves: u64,
+    /// How often the other file began with a move that was torn, and with zeros that may hide one.
+    torn: u64,
+    cleared: u64,
 }
 
 impl Server {
-    fn boot(mut disk: TestDisk, states: BTreeMap<u64, State>, durable: u64, moves: u64) -> Self {
+    fn boot(mut disk: TestDisk, states: BTreeMap<u64, State>) -> Self {
         let opening = Opening::start(|request| disk.submit(request));
-        Self { disk, phase: Phase::Opening(opening), states, durable, moves }
+        Self { disk, phase: Phase::Opening(opening), states, durable: 0, moves: 0, torn: 0, cleared: 0 }
     }
 
     fn new() -> Self {
-        Self::boot(TestDisk::default(), BTreeMap::from([(0, State::default())]), 0, 0)
+        Self::boot(TestDisk::default(), BTreeMap::from([(0, State::default())]))
     }
 
     fn state(&self) -> State {
@@ -142,6 +145,8 @@ impl Server {
 
     fn take_recovered(&mut self, contents: &Contents, bytes: Option<Bytes>) {
         let recovered = contents.next_number - 1;
+        self.torn += u64::from(contents.other == Beginning::Torn);
+        self.cleared += u64::from(contents.other == Beginning::Cleared);
         assert!(self.durable <= recovered, "{} were durable, {recovered} are left", self.durable);
         assert_eq!(State::from(contents), self.states[&recovered], "after {recovered} records");
         let expected = contents.snapshot().map(|named| snapshot(named.meta.last).1);
@@ -151,7 +156,8 @@ impl Server {
     }
 
     fn reboot(self) -> Self {
-        Self::boot(self.disk, self.states, self.durable, self.moves)
+        let Self { disk, phase: _, states, durable, moves, torn, cleared } = self;
+        Self { durable, moves, torn, cleared, ..Self::boot(disk, states) }
     }
 
     /// Answers all that is open, and what follows from it.
@@ -227,16 +233,19 @@ fn what_is_durable_survives_and_what_is_lost_stays_lost() {
     let seed = env::var("WAL_SEED").map_or(1, |seed| seed.parse().expect("WAL_SEED is a number"));
     let config = ProptestConfig { cases: 2000, rng_seed: RngSeed::Fixed(seed), ..ProptestConfig::default() };
     let mut runner = TestRunner::new(config);
-    let moves = Cell::new(0);
+    let (moves, torn, cleared) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let held = runner.run(&vec(op(), 0..120), |ops| {
         let server = run(ops).settle().reboot().settle();
         moves.set(moves.get() + server.moves);
+        torn.set(torn.get() + server.torn);
+        cleared.set(cleared.get() + server.cleared);
         Ok(())
     });
     if let Err(failed) = held {
         panic!("{failed}");
     }
     assert!(500 < moves.get(), "the log moved only {} times", moves.get());
+    assert!(5 < torn.get() && 0 < cleared.get(), "{} torn moves, {} cleared", torn.get(), cleared.get());
 }
 
 /// Every moment of one history in which a log is given a snapshot and moves to its other file.
@@ -275,7 +284,7 @@ fn a_move_that_was_torn_is_not_completed_by_another() {
     for (first, second) in (0..16).flat_map(|first| (0..16).map(move |second| (first, second))) {
         let mut server = Server::new().settle();
         // Of four sectors, most of them filled with a command.
-        server.append(Pick { kind: 3, place: 0, len: 6 });
+        server.append(Pick { kind: 3, place: 0, len: 27 });
         server.save_snapshot(1);
         let mut server = server.settle();
         for kept in [first, second] {
@@ -291,12 +300,46 @@ fn a_move_that_was_torn_is_not_completed_by_another() {
     }
 }
 
+/// The same, where a process clears what the first move has left and dies before it can sync: the next one finds zeros,
+/// and must not rely on them.
+#[test]
+fn a_torn_move_that_was_cleared_in_a_cache_does_not_come_back() {
+    let fail_power = |server: &mut Server, fates: &[Fate]| {
+        let mut fates = fates.iter().copied().cycle();
+        server.disk.fail_power(|| fates.next().expect("it goes round"));
+    };
+    let (kept, lost) = (Fate::Kept, Fate::Lost);
+    let mut server = Server::new().settle();
+    server.append(Pick { kind: 3, place: 0, len: 27 });
+    server.save_snapshot(1);
+    let mut server = server.settle();
+    // The two moves differ in nothing but the term, which is in their first sector.
+    server.append(Pick { kind: 0, place: 0, len: 0 });
+    let mut server = server.settle();
+    server.compact(0);
+    fail_power(&mut server, &[kept, lost, kept, kept]);
+    let mut server = server.reboot();
+    // Two logs and a snapshot are read, one is synced, the other is cleared.
+    for _ in 0..5 {
+        server.answer(0);
+    }
+    server.disk.kill(|| lost);
+    let mut server = server.reboot().settle();
+    assert_eq!(server.cleared, 1, "the cache shows zeros");
+    server.append(Pick { kind: 0, place: 0, len: 0 });
+    let mut server = server.settle();
+    server.compact(0);
+    // Of the zeros, if they are not durable yet, and of the first sector nothing reaches the disk.
+    fail_power(&mut server, &[lost, lost, kept, kept, kept]);
+    server.reboot().settle();
+}
+
 /// A write to the file that the log has left may still be under way when it could move back. It would come to lie over
 /// the new log.
 #[test]
 fn the_log_does_not_move_into_a_file_that_is_still_written_to() {
     let mut server = Server::new().settle();
-    server.append(Pick { kind: 3, place: 0, len: 6 });
+    server.append(Pick { kind: 3, place: 0, len: 27 });
     server.save_snapshot(2);
     let mut server = server.settle();
     server.append(Pick { kind: 0, place: 0, len: 0 });
