@@ -170,7 +170,10 @@ impl Raft {
             config,
         })
     }
+}
 
+/// The status of a replica, and a leader's view of its peers: what etcd's `Status` gathers is asked of the value itself.
+impl Raft {
     /// Who this replica is.
     pub fn id(&self) -> NodeId {
         self.config.id
