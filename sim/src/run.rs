@@ -206,7 +206,7 @@ fn play<W: Workload>(options: &RunOptions, tank: &mut Tank<W>, storm: &mut Storm
     if let Some(violation) = tank.violation() {
         return (Verdict::Fail(violation.clone()), violation.check == "Liveness");
     }
-    let limit = options.faults.events.saturating_mul(EVENT_LIMIT);
+    let limit = event_limit(options);
     if limit < tank.events() {
         return (Verdict::Inconclusive(format!("it took more than {limit} events")), false);
     }
@@ -219,6 +219,11 @@ fn play<W: Workload>(options: &RunOptions, tank: &mut Tank<W>, storm: &mut Storm
         }
         verdict => (verdict, true),
     }
+}
+
+/// With so many events a run ends without a verdict.
+fn event_limit(options: &RunOptions) -> u64 {
+    options.faults.events.saturating_mul(EVENT_LIMIT)
 }
 
 /// No disk fails here, so no process has a reason to give up.
@@ -239,7 +244,7 @@ fn settle<W: Workload>(options: &RunOptions, tank: &mut Tank<W>, storm: &mut Sto
     tank.stop_clients();
     let deadline =
         tank.now() + options.tank.longest_election_timeout() * CALM_LIMIT + slowest_client(options);
-    let limit = options.faults.events.saturating_mul(EVENT_LIMIT);
+    let limit = event_limit(options);
     run_until(tank, deadline, limit, |tank| clients_open(tank).or_else(|| no_leader(tank)));
     if 0 < options.faults.changes {
         settle_members(tank, deadline, limit);

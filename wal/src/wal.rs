@@ -3,7 +3,8 @@
 //! Invariants: a sync is submitted only when the writes that it is to cover have completed, since it promises
 //! nothing about others; at most one is open, and whatever completes meanwhile shares the next (group
 //! commit); records become durable in order; the file that a log has left is not written before its beginning in the
-//! other one is durable, nor while an earlier write to it is under way; after any failure nothing becomes durable any more.
+//! other one is durable, nor while an earlier write to it is under way; after any failure nothing becomes durable
+//! any more.
 
 use std::collections::{BTreeSet, VecDeque};
 

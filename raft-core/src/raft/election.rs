@@ -254,9 +254,8 @@ impl Raft {
     ///
     /// A candidacy by a configuration that is known to have been replaced is given up, as [`campaign`](Self::campaign)
     /// refuses to begin one; the next timeout finds the change applied. A vote that wins the election is counted first:
-    /// to win by the configuration before the last is sound, for the two have no quorums apart (and nobody is further behind:
-    /// see [`Write::commit`](crate::Write::commit)). A leader has no use for
-    /// any of this: it commits by counting.
+    /// to win by the configuration before the last is sound, for the two have no quorums apart (and nobody is further
+    /// behind: see [`Write::commit`](crate::Write::commit)). A leader has no use for any of this: it commits by counting.
     pub(super) fn learn_committed(&mut self, committed: Option<EntryId>) {
         let Some(committed) = committed.filter(|_| self.config.tell_commit_in_elections) else { return };
         if self.role() == RoleKind::Leader || !self.log.holds(committed) {

@@ -70,18 +70,11 @@ pub(super) fn check(arguments: &Arguments, output: &mut Output) -> Result<Exit, 
     for path in &arguments.paths {
         exit = exit.max(match judge(arguments, path) {
             Ok(judged) => judged.tell_and_draw(arguments, output),
-            Err(mistake) => report(&mistake, output),
+            Err(mistake) => output.mistake(&mistake),
         });
         output.flush();
     }
     Ok(exit)
-}
-
-/// Tells a mistake after everything that was written before it.
-fn report(mistake: &Mistake, output: &mut Output) -> Exit {
-    output.flush();
-    mistake.report();
-    Exit::BadInput
 }
 
 /// A history, judged.
@@ -163,7 +156,7 @@ impl Judged<'_> {
         }
         match drawn {
             Ok(()) => self.exit(),
-            Err(mistake) => self.exit().max(report(&mistake, output)),
+            Err(mistake) => self.exit().max(output.mistake(&mistake)),
         }
     }
 

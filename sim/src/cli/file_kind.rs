@@ -18,8 +18,8 @@ pub(super) enum FileKind {
 impl FileKind {
     /// What a file seems to hold: it has names that nothing else has.
     pub(super) fn guess(path: &Path, text: &str) -> Option<Self> {
-        let named = text.lines().find_map(|line| match line.trim_start().split_once(':')?.0 {
-            "story" | "script" | "Scenario(story" => Some(Self::Scenario),
+        let named = text.lines().find_map(|line| match name(line)? {
+            "story" | "script" => Some(Self::Scenario),
             "decisions" => Some(Self::SavedRun),
             _ => None,
         });
@@ -36,6 +36,12 @@ impl FileKind {
     }
 }
 
+/// The name with which a line begins, be it behind the opening of a scenario.
+fn name(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    line.strip_prefix("Scenario(").unwrap_or(line).split_once(':').map(|(name, _)| name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +56,7 @@ mod tests {
         }
         for (text, kind) in [
             ("// A run.\n(\n    hash: None,\n    decisions: [],\n)", Some(FileKind::SavedRun)),
+            ("Scenario(story: \"s\")", Some(FileKind::Scenario)),
             ("{\"process\": 0}", Some(FileKind::History)),
             ("{:process 0}", Some(FileKind::History)),
             ("", None),

@@ -11,7 +11,7 @@ use std::{
 use anstream::AutoStream;
 use serde::Serialize;
 
-use super::mistake::Mistake;
+use super::{exit::Exit, mistake::Mistake};
 
 /// Standard output.
 pub(super) struct Output {
@@ -42,6 +42,13 @@ impl Output {
     /// Makes sure that what was written can be read now.
     pub(super) fn flush(&mut self) {
         self.attempt(Write::flush);
+    }
+
+    /// Tells a mistake on standard error, where what was written before it can be read before it. What it comes to.
+    pub(super) fn mistake(&mut self, mistake: &Mistake) -> Exit {
+        self.flush();
+        mistake.report();
+        Exit::BadInput
     }
 
     fn attempt(&mut self, write: impl FnOnce(&mut BufWriter<AutoStream<Stdout>>) -> io::Result<()>) {

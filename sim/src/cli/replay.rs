@@ -87,13 +87,8 @@ pub(super) fn replay(arguments: &Arguments, output: &mut Output) -> Result<Exit,
     }
     let exit = Exit::of(&replayed.verdict);
     let saved = arguments.save.as_ref().map_or(Ok(()), |path| replayed.target.save(&replayed.report, path));
-    if let Err(mistake) = saved {
-        // The verdict has been told, and counts.
-        output.flush();
-        mistake.report();
-        return Ok(exit.max(Exit::BadInput));
-    }
-    Ok(exit)
+    // Whatever becomes of the file, the verdict has been told, and counts.
+    Ok(saved.map_or_else(|mistake| exit.max(output.mistake(&mistake)), |()| exit))
 }
 
 /// What is replayed.

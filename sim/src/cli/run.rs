@@ -207,9 +207,7 @@ impl Played {
             (true, false) => render::trace(output, &self.trace),
         }
         if let Err(mistake) = &self.verdict {
-            // What was written before it is to be read before it.
-            output.flush();
-            Mistake::Scenario(mistake.clone()).report();
+            output.mistake(&Mistake::Scenario(mistake.clone()));
         }
         if arguments.json {
             self.tell_json(output);
